@@ -18,6 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .PHONY: help run test check bench lock clean postgres chromium
 
 help: ## say what there is
@@ -57,8 +58,8 @@ clean: ## remove what can be made again
 
 # ------------------------------------------------------------------------------- the environment
 
-# Debian's python3 comes without ensurepip: then `python3 -m venv` fails half-way.
-.venv/bin/python:
+# Debian's python3 comes without ensurepip: then `python3 -m venv` fails half-way and leaves no pip.
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Fleeting needs Python 3.11 or newer as $(PYTHON); say PYTHON=… to name another" >&2; exit 1; }
 	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
@@ -68,16 +69,16 @@ clean: ## remove what can be made again
 	    echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv, as root" >&2; exit 1; \
 	  fi; \
 	fi
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 
 # Everything comes from the lock, by hash; the project itself is built with the locked hatchling.
 # The development lock holds the whole of the other one, at the same versions.
-$(RUN): requirements.lock pyproject.toml | .venv/bin/python
+$(RUN): requirements.lock pyproject.toml | $(BIN)/pip
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
-$(DEV): requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/python
+$(DEV): requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/pip
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --no-index -e .
 	@touch $(RUN) $@
