@@ -1,0 +1,1 @@
+"""The benchmarks of Fleeting: `python -m bench [--quick] [part …]`."""
