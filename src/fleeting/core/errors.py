@@ -1,0 +1,165 @@
+"""Every OAuth error that Fleeting speaks, one class each.
+
+``error`` and ``status`` are what the cited RFC prescribes. ``description`` is read by the client;
+``detail`` is for the ledger and the log, and never leaves the server. One renderer per face
+(``server.rendering``, ``resource.responses``) turns these into bodies and headers.
+"""
+
+from typing import ClassVar
+
+
+class OAuthError(Exception):
+    """Base of all refusals that may reach a caller.
+
+    description: what went wrong and what to write instead; public.
+    detail: what only the ledger and the log may know.
+    """
+
+    error: ClassVar[str]
+    status: ClassVar[int] = 400
+
+    def __init__(self, description: str, *, detail: str = "") -> None:
+        """Keep both texts apart."""
+        super().__init__(description)
+        self.description = description
+        self.detail = detail
+
+
+# Authorization server: RFC 6749 §5.2 and its relatives.
+
+
+class InvalidRequest(OAuthError):
+    """A parameter is missing, repeated or malformed (RFC 6749 §5.2)."""
+
+    error = "invalid_request"
+
+
+class InvalidClient(OAuthError):
+    """The client is unknown or did not prove who it is (RFC 6749 §5.2)."""
+
+    error = "invalid_client"
+    status = 401
+
+
+class InvalidGrant(OAuthError):
+    """The grant is invalid, expired, revoked or another client's (RFC 6749 §5.2)."""
+
+    error = "invalid_grant"
+
+
+class UnauthorizedClient(OAuthError):
+    """The client may not use this grant type (RFC 6749 §5.2)."""
+
+    error = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    """The server does not know this grant type (RFC 6749 §5.2)."""
+
+    error = "unsupported_grant_type"
+
+
+class InvalidScope(OAuthError):
+    """A requested scope is unknown, malformed or not the client's to ask for (RFC 6749 §5.2)."""
+
+    error = "invalid_scope"
+
+
+class InvalidTarget(OAuthError):
+    """The resource is unknown, malformed, or not one (RFC 8707 §2)."""
+
+    error = "invalid_target"
+
+
+class InvalidAuthorizationDetails(OAuthError):
+    """The authorization details do not fit their declared type (RFC 9396 §5)."""
+
+    error = "invalid_authorization_details"
+
+
+class AccessDenied(OAuthError):
+    """Policy refuses all that was asked (RFC 6749 §4.1.2.1, RFC 8628 §3.5)."""
+
+    error = "access_denied"
+
+
+class InvalidDpopProof(OAuthError):
+    """The DPoP proof is missing or invalid (RFC 9449 §5, §7.1)."""
+
+    error = "invalid_dpop_proof"
+
+
+class UseDpopNonce(OAuthError):
+    """The DPoP proof lacks the server's current nonce (RFC 9449 §8, §9)."""
+
+    error = "use_dpop_nonce"
+
+
+class UnsupportedTokenType(OAuthError):
+    """The server cannot revoke this type of token (RFC 7009 §2.2.1)."""
+
+    error = "unsupported_token_type"
+
+
+class InvalidTransactionChallenge(OAuthError):
+    """The transaction challenge cannot be validated (draft-rosomakho-oauth-txn-challenge §4)."""
+
+    error = "invalid_transaction_challenge"
+
+
+class RequestTooLarge(InvalidRequest):
+    """The body is larger than this server reads (RFC 9110 §15.5.14)."""
+
+    status = 413
+
+
+class TemporarilyUnavailable(OAuthError):
+    """Something this answer needs cannot be reached now; nothing was done (RFC 6749 §4.1.2.1)."""
+
+    error = "temporarily_unavailable"
+    status = 503
+
+
+class ServerError(OAuthError):
+    """A bug: recorded with its traceback, told as nothing (RFC 6749 §4.1.2.1)."""
+
+    error = "server_error"
+    status = 500
+
+
+# Resource server: RFC 6750 §3.1 and its relatives.
+
+
+class MissingToken(OAuthError):
+    """No access token came with the call; the answer carries no error code (RFC 6750 §3.1)."""
+
+    error = ""
+    status = 401
+
+
+class InvalidToken(OAuthError):
+    """The access token is malformed, expired, revoked, spent or not for us (RFC 6750 §3.1)."""
+
+    error = "invalid_token"
+    status = 401
+
+
+class InsufficientScope(OAuthError):
+    """The access token is valid, but not for this very call (RFC 6750 §3.1)."""
+
+    error = "insufficient_scope"
+    status = 403
+
+
+class InsufficientUserAuthentication(OAuthError):
+    """A stronger or fresher login is needed (RFC 9470 §3)."""
+
+    error = "insufficient_user_authentication"
+    status = 401
+
+
+class TransactionAuthorizationRequired(OAuthError):
+    """This very call needs its own authorization (draft-rosomakho-oauth-txn-challenge §3.2)."""
+
+    error = "transaction_authorization_required"
+    status = 401

@@ -1,0 +1,215 @@
+"""Ledger entries and their hash chain: what happened, and how to prove that nothing was altered."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, cast
+
+from fleeting.core.model import Json
+
+GENESIS = bytes(32)
+"""What the first entry of a chain has before it."""
+
+CHECKPOINT_TYP = "fleeting-checkpoint+jwt"
+"""The JWS ``typ`` of a checkpoint's signature."""
+
+LIVE_FOR = timedelta(hours=24)
+"""How long after its newest entry a chain is still named by checkpoints."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_UNSTORABLE = re.compile("[\\\\\0\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
+# ASCII whatever the text: U+0000 and lone surrogates are storable and hashable as escapes.
+_BODY = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+_FIELDS = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+class EntryKind(StrEnum):
+    """What an entry records."""
+
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 -- a kind of entry, not a secret
+    REQUEST_REFUSED = "request.refused"
+    TOKEN_SPENT = "token.spent"  # noqa: S105 -- likewise
+    SPEND_REFUSED = "spend.refused"
+    CALL_SERVED = "call.served"
+    CALL_REFUSED = "call.refused"
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 -- likewise
+    SERVER_STARTED = "server.started"
+    SERVER_STOPPED = "server.stopped"
+    CHECKPOINT = "checkpoint"
+    LEDGER_PRUNED = "ledger.pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened.
+
+    request_id: the access request whose story it belongs to, or "" where there is none.
+    body: JSON of the kind's own shape; never a token, a secret or an assertion.
+    """
+
+    kind: EntryKind
+    at: datetime
+    request_id: str
+    body: Mapping[str, Json]
+    txn: str | None = None
+    jti: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedEntry:
+    """An entry in its writer's chain.
+
+    writer: one process's life; sequence: 1 for its first entry, no gaps.
+    """
+
+    writer: str
+    sequence: int
+    entry: Entry
+    previous: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """Where a chain stands: its writer's newest entry; at: when that was, None before the first."""
+
+    writer: str
+    sequence: int
+    hash: bytes
+    at: datetime | None = None
+
+
+class StoredEntry(NamedTuple):
+    """An entry as the store holds it, column by column: what the hash is taken over.
+
+    A tuple, not a dataclass, because database drivers bind it as it is. Read back, nothing in it
+    is to be believed before its chain is verified, not even the types.
+    """
+
+    writer: str
+    sequence: int
+    kind: str
+    at_us: int
+    request_id: str
+    txn: str | None
+    jti: str | None
+    body: str
+    previous: bytes
+    hash: bytes
+
+    def read(self) -> ChainedEntry:
+        """Return the entry that was stored.
+
+        This does NOT check the hash: that is ``ledger_verification``'s work.
+
+        Raises:
+            ValueError: it was altered beyond reading, or a newer version wrote it.
+        """
+        entry = Entry(
+            kind=EntryKind(self.kind),
+            at=instant(self.at_us),
+            request_id=original(self.request_id),
+            body=cast("dict[str, Json]", json.loads(self.body)),
+            txn=None if self.txn is None else original(self.txn),
+            jti=None if self.jti is None else original(self.jti),
+        )
+        return ChainedEntry(self.writer, self.sequence, entry, self.previous, self.hash)
+
+
+def microseconds(at: datetime) -> int:
+    """Return *at* as whole microseconds since 1970 UTC: exact, whatever the time zone."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant(since_epoch_us: int) -> datetime:
+    """Return the aware UTC instant that ``microseconds`` made *since_epoch_us* from."""
+    return _EPOCH + timedelta(microseconds=since_epoch_us)
+
+
+def storable(text: str) -> str:
+    r"""Return *text* with ``\uXXXX`` for what no database stores: U+0000, lone surrogates, ``\``."""
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def original(text: str) -> str:
+    """Return the text that ``storable`` made *text* from."""
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def canonical_body(body: Mapping[str, Json]) -> str:
+    """Return *body* as the one JSON text that is stored and hashed.
+
+    Raises:
+        ValueError: a number in it is not one of JSON's (NaN, infinity).
+    """
+    return _BODY.encode(body)
+
+
+def stored_hash(previous: bytes, fields: tuple[object, ...]) -> bytes:
+    """Return the SHA-256 that ties the first eight columns of an entry to the one before it.
+
+    Raises:
+        TypeError: a column holds what no entry ever holds.
+    """
+    return hashlib.sha256(previous + _FIELDS.encode(fields).encode()).digest()
+
+
+def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
+    """Return *entries* as they are to be stored after *head*, in their order."""
+    rows = []
+    writer, sequence, previous = head.writer, head.sequence, head.hash
+    for entry in entries:
+        sequence += 1
+        fields = (
+            writer,
+            sequence,
+            entry.kind.value,
+            microseconds(entry.at),
+            storable(entry.request_id),
+            None if entry.txn is None else storable(entry.txn),
+            None if entry.jti is None else storable(entry.jti),
+            canonical_body(entry.body),
+        )
+        digest = stored_hash(previous, fields)
+        rows.append(StoredEntry(*fields, previous, digest))
+        previous = digest
+    return rows
+
+
+def head_after(row: StoredEntry) -> ChainHead:
+    """Return where the chain stands once *row* is its newest entry."""
+    return ChainHead(row.writer, row.sequence, row.hash, instant(row.at_us))
+
+
+def checkpoint_body(
+    heads: Iterable[ChainHead],
+    *,
+    now: datetime,
+    sign: Callable[[str, Mapping[str, Json]], str] | None = None,
+    live_for: timedelta = LIVE_FOR,
+) -> dict[str, Json]:
+    """Return the body of a ``checkpoint`` entry: where every live chain stands, signed.
+
+    A chain is live until *live_for* after its newest entry, so that the chains of processes long
+    gone are named by the checkpoints of their time and do not make every later one longer.
+    sign: takes the JWS ``typ`` and the claims; None leaves the checkpoint unsigned.
+    """
+    chains: list[Json] = [
+        {"writer": head.writer, "sequence": head.sequence, "hash": head.hash.hex()}
+        for head in sorted(heads, key=lambda head: head.writer)
+        if head.at is not None and now - head.at < live_for
+    ]
+    body: dict[str, Json] = {"chains": chains, "at": now.astimezone(UTC).isoformat()}
+    if sign is not None:
+        body["signature"] = sign(CHECKPOINT_TYP, dict(body))
+    return body

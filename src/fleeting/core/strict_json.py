@@ -1,0 +1,63 @@
+"""JSON as a security boundary reads it: no duplicate keys, no NaN, bounded depth, real Unicode."""
+
+import json
+from typing import Any, NoReturn
+
+MAX_DEPTH = 16
+
+
+class JsonError(ValueError):
+    """The text is not JSON that this system accepts; the message says why."""
+
+
+def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 -- it is JSON
+    """Parse *text* (RFC 8259), refusing what two parsers could read differently.
+
+    Raises:
+        JsonError: not JSON, a repeated key, a number JSON lacks, too deep, or not Unicode text.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise JsonError("nested too deeply") from None
+    except JsonError:
+        raise
+    except ValueError:  # bad syntax, bad UTF-8, a number of thousands of digits
+        raise JsonError("not valid JSON") from None
+    _check_text(text, value)
+    if _depth_exceeds(value, max_depth):
+        raise JsonError(f"nested deeper than {max_depth} levels")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise JsonError("a key is repeated")
+    return fields
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise JsonError(f"{name} is not JSON")
+
+
+def _check_text(text: str | bytes, value: object) -> None:
+    """Refuse lone surrogates and U+0000: only an escape can smuggle them past UTF-8."""
+    escaped = "\\u" in text if isinstance(text, str) else b"\\u" in text
+    if not escaped:
+        return
+    plain = json.dumps(value, ensure_ascii=False)
+    if "\\u0000" in plain:
+        raise JsonError("U+0000 is not allowed in text")
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        raise JsonError("a lone surrogate is not text") from None
+
+
+def _depth_exceeds(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(_depth_exceeds(item, levels - 1) for item in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(_depth_exceeds(item, levels - 1) for item in value)
+    return False

@@ -1,0 +1,187 @@
+"""What the use cases need of the world, as protocols. The stores' contract: tests/stores."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from fleeting.core.evidence import ChainedEntry, Entry
+from fleeting.core.evidence import ChainHead as ChainHead
+from fleeting.core.ledger_verification import LedgerSnapshot
+from fleeting.core.model import Claim as Claim  # noqa: PLC0414 -- part of this contract
+from fleeting.core.model import Spend, SpendResult, TokenRecord
+
+T = TypeVar("T")
+
+TOKEN_GRACE = timedelta(hours=24)
+"""How long an expired token is remembered, so that its holder is told *expired*, not *unknown*."""
+
+
+class StoreUnavailableError(Exception):
+    """The store did not make a write durable, or cannot answer: nothing may be said to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A wish to end a token; at: the instant it takes effect."""
+
+    jti: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a write.
+
+    replayed: the first claim that was taken before; then token, spend and revoke did not happen.
+    spend: the answer to the write's spend. revoked: the write's revocation ended a live token.
+    """
+
+    replayed: Claim | None = None
+    spend: SpendResult | None = None
+    revoked: bool = False
+
+
+def _nothing(_outcome: Outcome) -> Sequence[Entry]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """All that one request wants recorded, in one transaction.
+
+    claims stick even where one of them was taken: a proof once seen is used up.
+    record: called inside the transaction, once per attempt and free of effects, with what became
+    of the rest; the entries it returns are appended to the ledger whatever the outcome.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    token: TokenRecord | None = None
+    spend: Spend | None = None
+    revoke: Revocation | None = None
+    record: Callable[[Outcome], Sequence[Entry]] = _nothing
+
+
+class Ledger(Protocol):
+    """The only door to writes."""
+
+    async def commit(self, write: Write) -> Outcome:
+        """Make *write* durable, together with its neighbours', and say what became of it.
+
+        Cancelled while it waits, the write may or may not happen; its neighbours' do.
+
+        Raises:
+            StoreUnavailableError: nothing may be told to the caller as done.
+            WriteRefusedError: the database refuses this write's data (a ``jti`` given twice).
+            Exception: whatever ``write.record`` raised; nothing of the write happened.
+        """
+        ...
+
+
+class Tokens(Protocol):
+    """Reads of issued tokens."""
+
+    async def find(self, jti: str) -> TokenRecord | None:
+        """Return what is remembered of the token, or None.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer.
+        """
+        ...
+
+
+class Evidence(Protocol):
+    """Reads of the ledger, off the hot path."""
+
+    async def story(self, id_: str) -> Sequence[ChainedEntry]:
+        """Return every entry of the access request that *id_* (request id, txn, jti) names.
+
+        Oldest first. Entries of no request are found by their own txn or jti.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer, here and below.
+            ValueError: an entry was altered beyond reading; ``examine`` says which.
+        """
+        ...
+
+    def entries(self, *, since: datetime | None = None) -> AsyncIterator[ChainedEntry]:
+        """Yield entries as stored, chain by chain, each chain in its order."""
+        ...
+
+    async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:
+        """Return up to *limit* entries, oldest first, beyond *after* (writer → sequence).
+
+        With an empty *after* they are the newest of all; otherwise the first ones beyond it, so
+        that who follows the ledger misses none. A chain that *after* does not name counts whole.
+        """
+        ...
+
+    async def heads(self) -> Sequence[ChainHead]:
+        """Return where every chain stands according to the store's own book-keeping."""
+        ...
+
+    async def examine(self, reader: Callable[[LedgerSnapshot], T]) -> T:
+        """Return what *reader* makes of the whole ledger at one instant, streamed to its thread.
+
+        ``await store.examine(verify_ledger)`` verifies it.
+        """
+        ...
+
+
+class Store(Ledger, Tokens, Evidence, Protocol):
+    """All of a store, and its life."""
+
+    async def open(self) -> None:
+        """Connect and check the schema; with SQLite, bring it up to date.
+
+        Raises:
+            StoreUnavailableError: it cannot be reached, or its schema is not this version's.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go."""
+        ...
+
+    async def ping(self) -> None:
+        """Prove that a write would be possible now.
+
+        Raises:
+            StoreUnavailableError: it would not.
+        """
+        ...
+
+    async def prune(
+        self,
+        now: datetime,
+        *,
+        ledger_before: datetime | None,
+        limit: int,
+        grace: timedelta = TOKEN_GRACE,
+    ) -> int:
+        """Delete up to *limit* rows that have outlived their use, and return how many were.
+
+        Proofs once expired; tokens and their uses when expired for longer than *grace*; ledger
+        entries from before *ledger_before* (None: never), from the start of each chain, recorded
+        by a ``ledger.pruned`` entry that keeps what is left verifiable.
+
+        Raises:
+            StoreUnavailableError: nothing was deleted.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> datetime:
+        """Return the current instant, aware, in UTC."""
+        ...
+
+
+class Ids(Protocol):
+    """Chance."""
+
+    def new_id(self) -> str:
+        """Return 128 bits or more of fresh entropy, URL-safe."""
+        ...
