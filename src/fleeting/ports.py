@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from fleeting.core.evidence import ChainedEntry, Entry
-from fleeting.core.evidence import ChainHead as ChainHead
+from fleeting.core.evidence import ChainHead as ChainHead  # noqa: PLC0414 -- part of this contract
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.model import Claim as Claim  # noqa: PLC0414 -- part of this contract
 from fleeting.core.model import Spend, SpendResult, TokenRecord
@@ -19,6 +19,10 @@ TOKEN_GRACE = timedelta(hours=24)
 
 class StoreUnavailableError(Exception):
     """The store did not make a write durable, or cannot answer: nothing may be said to be done."""
+
+
+class WriteRefusedError(Exception):
+    """The database refuses this write's own data; nothing of it was done, all others' was."""
 
 
 @dataclass(frozen=True, slots=True)

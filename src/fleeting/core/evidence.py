@@ -133,7 +133,7 @@ def instant(since_epoch_us: int) -> datetime:
 
 
 def storable(text: str) -> str:
-    r"""Return *text* with ``\uXXXX`` for what no database stores: U+0000, lone surrogates, ``\``."""
+    r"""Return *text* with ``\uXXXX`` for U+0000, lone surrogates and ``\``, which not all store."""
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
     return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

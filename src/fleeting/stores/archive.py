@@ -1,0 +1,173 @@
+"""Reads of the ledger in any SQL database, off the hot path: SQLAlchemy Core, in threads (D7)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleeting.core.evidence import (
+    ChainedEntry,
+    ChainHead,
+    EntryKind,
+    StoredEntry,
+    instant,
+    microseconds,
+    original,
+    storable,
+)
+from fleeting.core.ledger_verification import LedgerSnapshot
+from fleeting.ports import TOKEN_GRACE, StoreUnavailableError
+from fleeting.stores.pruning import Pruner
+from fleeting.stores.schema import chains, ledger, tokens
+
+T = TypeVar("T")
+
+_PAGE = 500
+_MARKS = (EntryKind.CHECKPOINT.value, EntryKind.LEDGER_PRUNED.value)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what SQLAlchemy and the file system raise into StoreUnavailableError."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StoreUnavailableError(f"the database cannot answer: {cause}") from error
+
+
+class SqlArchive:
+    """The ``Evidence`` of a SQL database, and its pruning.
+
+    pruning: the threads that prune; None: any.
+    """
+
+    def __init__(self, engine: Engine, pruning: Executor | None = None) -> None:
+        self._engine = engine
+        self._pruner = Pruner(engine)
+        self._pruning = pruning
+
+    async def story(self, id_: str) -> Sequence[ChainedEntry]:
+        """See ``ports.Evidence``."""
+        rows = await self._read(lambda connection: _story(connection, storable(id_)))
+        return [row.read() for row in rows]
+
+    async def entries(self, *, since: datetime | None = None) -> AsyncIterator[ChainedEntry]:
+        """See ``ports.Evidence``; page by page, so that no transaction stays open meanwhile."""
+        place = ("", 0)
+        while rows := await self._read(lambda connection: _page(connection, place, since)):  # noqa: B023 -- awaited at once
+            for row in rows:
+                yield row.read()
+            place = (rows[-1].writer, rows[-1].sequence)
+
+    async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:
+        """See ``ports.Evidence``."""
+        rows = await self._read(lambda connection: _newest(connection, after, limit))
+        return [row.read() for row in rows]
+
+    async def heads(self) -> Sequence[ChainHead]:
+        """See ``ports.Evidence``."""
+        return await self._read(_heads)
+
+    async def examine(self, reader: Callable[[LedgerSnapshot], T]) -> T:
+        """See ``ports.Evidence``; one transaction, in which SQLite's WAL cannot shrink."""
+        return await self._read(lambda connection: reader(_snapshot(connection)))
+
+    async def prune(
+        self,
+        now: datetime,
+        *,
+        ledger_before: datetime | None,
+        limit: int,
+        grace: timedelta = TOKEN_GRACE,
+    ) -> int:
+        """See ``ports.Store``."""
+
+        def prune() -> int:
+            with answering():
+                return self._pruner.prune(now, ledger_before, limit, grace)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pruning, prune)
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        def read() -> T:
+            options: dict[str, Any] = {"stream_results": True, "yield_per": _PAGE}
+            if self._engine.dialect.name == "postgresql":
+                options["isolation_level"] = "REPEATABLE READ"  # one snapshot for all its queries
+            with answering(), self._engine.connect().execution_options(**options) as connection:
+                return query(connection)
+
+        return await asyncio.to_thread(read)
+
+
+def _rows(connection: Connection, query: Select[Any]) -> Iterator[StoredEntry]:
+    return (StoredEntry(*row) for row in connection.execute(query))
+
+
+def _by_age(*where: ColumnElement[bool]) -> Select[Any]:
+    order = (ledger.c.at, ledger.c.writer, ledger.c.sequence)
+    return select(ledger).where(*where).order_by(*order)
+
+
+def _story(connection: Connection, id_: str) -> list[StoredEntry]:
+    named = or_(ledger.c.request_id == id_, ledger.c.txn == id_, ledger.c.jti == id_)
+    requests = select(ledger.c.request_id).where(named, ledger.c.request_id != "")
+    whole = and_(ledger.c.request_id != "", ledger.c.request_id.in_(requests))
+    return list(_rows(connection, _by_age(or_(named, whole)))) if id_ else []
+
+
+def _page(
+    connection: Connection, place: tuple[str, int], since: datetime | None
+) -> list[StoredEntry]:
+    key = tuple_(ledger.c.writer, ledger.c.sequence)
+    query = select(ledger).where(key > place).order_by(*key.clauses).limit(_PAGE)
+    if since is not None:
+        query = query.where(ledger.c.at >= microseconds(since))
+    return list(_rows(connection, query))
+
+
+def _heads(connection: Connection) -> list[ChainHead]:
+    query = select(chains).order_by(chains.c.writer)
+    return [
+        ChainHead(row.writer, row.sequence, row.hash, instant(row.at))
+        for row in connection.execute(query)
+    ]
+
+
+def _newest(connection: Connection, after: dict[str, int], limit: int) -> list[StoredEntry]:
+    """Read at most *limit* entries of each chain that has news, and keep the right ones."""
+    found: list[StoredEntry] = []
+    query = select(chains).order_by(chains.c.at.desc())
+    if not after:
+        query = query.limit(limit)  # a chain's newest is its head: others cannot be among them
+    order = ledger.c.sequence if after else ledger.c.sequence.desc()
+    for head in connection.execute(query).all():
+        seen = after.get(head.writer, 0)
+        if head.sequence > seen:
+            news = select(ledger).where(ledger.c.writer == head.writer, ledger.c.sequence > seen)
+            found.extend(_rows(connection, news.order_by(order).limit(limit)))
+    found.sort(key=lambda row: (row.at_us, row.writer, row.sequence))
+    return found[:limit] if after else found[-limit:]
+
+
+def _snapshot(connection: Connection) -> LedgerSnapshot:
+    in_order = select(ledger).order_by(ledger.c.writer, ledger.c.sequence)
+    return LedgerSnapshot(
+        marks=list(_rows(connection, in_order.where(ledger.c.kind.in_(_MARKS)))),
+        heads=_heads(connection),
+        entries=_rows(connection, in_order),
+        unrecorded=_unrecorded(connection),
+    )
+
+
+def _unrecorded(connection: Connection) -> list[tuple[str, datetime]]:
+    issue = select(ledger.c.jti).where(
+        ledger.c.jti == tokens.c.jti, ledger.c.kind == EntryKind.TOKEN_ISSUED.value
+    )
+    query = select(tokens.c.jti, tokens.c.issued_at).where(~issue.exists())
+    return [(original(row.jti), instant(row.issued_at)) for row in connection.execute(query)]

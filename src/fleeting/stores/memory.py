@@ -1,0 +1,220 @@
+"""Memory: the reference store, dictionaries behind the same contract; gone with the process."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from fleeting.core.evidence import (
+    ChainedEntry,
+    ChainHead,
+    EntryKind,
+    StoredEntry,
+    extend,
+    head_after,
+    microseconds,
+    storable,
+)
+from fleeting.core.ledger_verification import LedgerSnapshot
+from fleeting.core.model import TokenRecord
+from fleeting.ports import TOKEN_GRACE, Clock, Outcome, StoreUnavailableError, Write
+from fleeting.stores.group_commit import GroupCommit
+from fleeting.stores.pruning import Link, new_chain, plan, pruned_entry
+from fleeting.stores.settlement import ClaimKey, Settlement, UseKey
+
+T = TypeVar("T")
+
+_MARKS = (EntryKind.CHECKPOINT.value, EntryKind.LEDGER_PRUNED.value)
+
+
+@dataclass(slots=True)
+class MemoryTables:
+    """What several memory stores share, as several processes share a database."""
+
+    proofs: dict[ClaimKey, datetime] = field(default_factory=dict)
+    tokens: dict[str, TokenRecord] = field(default_factory=dict)
+    uses: dict[UseKey, int] = field(default_factory=dict)
+    ledger: dict[str, list[StoredEntry]] = field(default_factory=dict)
+    heads: dict[str, ChainHead] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class MemoryStore:
+    """The store in dictionaries; a transaction is a lock and changes made at its end.
+
+    available: False makes it refuse everything, as a database that cannot be reached does.
+    """
+
+    def __init__(self, *, clock: Clock, tables: MemoryTables | None = None) -> None:
+        self.available = True
+        self.tables = MemoryTables() if tables is None else tables
+        self._clock = clock
+        self._head = new_chain()
+        self._writes: GroupCommit[Write, Outcome] = GroupCommit(self._apply)
+
+    async def open(self) -> None:
+        """See ``ports.Store``."""
+        self._check()
+
+    async def close(self) -> None:
+        """See ``ports.Store``."""
+        await self._writes.close()
+
+    async def ping(self) -> None:
+        """See ``ports.Store``."""
+        self._check()
+
+    async def commit(self, write: Write) -> Outcome:
+        """See ``ports.Ledger``."""
+        return await self._writes.submit(write)
+
+    async def find(self, jti: str) -> TokenRecord | None:
+        """See ``ports.Tokens``."""
+        self._check()
+        return self.tables.tokens.get(jti)
+
+    async def story(self, id_: str) -> Sequence[ChainedEntry]:
+        """See ``ports.Evidence``."""
+        name = storable(id_)
+        rows = [row for row in self._rows() if name]
+        named = [row for row in rows if name in (row.request_id, row.txn, row.jti)]
+        requests = {row.request_id for row in named} - {""}
+        whole = [row for row in rows if row.request_id in requests or row in named]
+        return [row.read() for row in sorted(whole, key=_age)]
+
+    async def entries(self, *, since: datetime | None = None) -> AsyncIterator[ChainedEntry]:
+        """See ``ports.Evidence``."""
+        for row in self._rows():
+            if since is None or row.at_us >= microseconds(since):
+                yield row.read()
+
+    async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:
+        """See ``ports.Evidence``."""
+        news = [row for row in self._rows() if row.sequence > after.get(row.writer, 0)]
+        news.sort(key=_age)
+        return [row.read() for row in (news[:limit] if after else news[-limit:])]
+
+    async def heads(self) -> Sequence[ChainHead]:
+        """See ``ports.Evidence``."""
+        self._check()
+        return [head for _, head in sorted(self.tables.heads.items())]
+
+    async def examine(self, reader: Callable[[LedgerSnapshot], T]) -> T:
+        """See ``ports.Evidence``."""
+        rows = list(self._rows())
+        recorded = {row.jti for row in rows if row.kind == EntryKind.TOKEN_ISSUED}
+        tokens = self.tables.tokens.values()
+        snapshot = LedgerSnapshot(
+            marks=[row for row in rows if row.kind in _MARKS],
+            heads=await self.heads(),
+            entries=iter(rows),
+            unrecorded=[
+                (it.jti, it.issued_at) for it in tokens if storable(it.jti) not in recorded
+            ],
+        )
+        return reader(snapshot)
+
+    async def prune(
+        self,
+        now: datetime,
+        *,
+        ledger_before: datetime | None,
+        limit: int,
+        grace: timedelta = TOKEN_GRACE,
+    ) -> int:
+        """See ``ports.Store``."""
+        self._check()
+        with self.tables.lock:
+            count = _prune_proofs(self.tables, now, limit)
+            count += _prune_tokens(self.tables, now - grace, limit - count)
+            if ledger_before is not None:
+                count += self._prune_ledger(now, ledger_before, limit - count)
+            return count
+
+    async def _apply(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Settle on copies of what the batch touches; nothing is changed before it came out well.
+
+        Raises:
+            StoreUnavailableError: the store is made to be unavailable.
+            WriteRefusedError: a token is issued twice.
+        """
+        self._check()
+        tables = self.tables
+        with tables.lock:
+            claims = {(it.space, it.digest): it for write in writes for it in write.claims}
+            fresh = {key for key in claims if key not in tables.proofs}
+            taken = {key: claims[key].expires_at for key in fresh}
+            tokens, uses = dict(tables.tokens), dict(tables.uses)
+            settlement = Settlement(fresh, tokens, uses, self._clock.now())
+            outcomes = settlement.settle(writes)
+            self._append(settlement)
+            tables.proofs.update(taken)
+            tables.tokens.update(settlement.issued | settlement.changed)
+            tables.uses.update(settlement.spent)
+        return outcomes
+
+    def _append(self, settlement: Settlement) -> None:
+        head = self._head
+        if head.sequence > 0 and head.writer not in self.tables.heads:
+            head = new_chain()  # it was pruned away
+        rows = extend(head, settlement.entries)
+        if rows:
+            self.tables.ledger.setdefault(head.writer, []).extend(rows)
+            self._head = self.tables.heads[head.writer] = head_after(rows[-1])
+
+    def _prune_ledger(self, now: datetime, before: datetime, limit: int) -> int:
+        ledger, heads = self.tables.ledger, self.tables.heads
+        cuts = plan((map(_link, chain) for chain in ledger.values()), microseconds(before), limit)
+        if not cuts:
+            return 0
+        count = 0
+        for writer, link in cuts.items():
+            kept = [row for row in ledger[writer] if row.sequence > link.sequence]
+            count += len(ledger[writer]) - len(kept)
+            ledger[writer] = kept
+            if not kept:
+                del ledger[writer], heads[writer]
+        firsts = [chain[0] for chain in ledger.values()]
+        bases = {row.writer: (row.sequence - 1, row.previous) for row in firsts if row.sequence > 1}
+        bases |= {writer: (link.sequence, link.hash) for writer, link in cuts.items()}
+        settlement = Settlement(set(), {}, {}, now)
+        settlement.entries.append(pruned_entry(now, before, bases))
+        self._append(settlement)
+        return count
+
+    def _rows(self) -> Iterator[StoredEntry]:
+        self._check()
+        for _, chain in sorted(self.tables.ledger.items()):
+            yield from list(chain)
+
+    def _check(self) -> None:
+        if not self.available:
+            raise StoreUnavailableError("the memory store is made to be unavailable")
+
+
+def _age(row: StoredEntry) -> tuple[int, str, int]:
+    return row.at_us, row.writer, row.sequence
+
+
+def _link(row: StoredEntry) -> Link:
+    return Link(row.writer, row.sequence, row.at_us, row.hash)
+
+
+def _prune_proofs(tables: MemoryTables, now: datetime, limit: int) -> int:
+    expired = [key for key, expires_at in tables.proofs.items() if expires_at <= now][:limit]
+    for key in expired:
+        del tables.proofs[key]
+    return len(expired)
+
+
+def _prune_tokens(tables: MemoryTables, cut: datetime, limit: int) -> int:
+    expired = {it.jti for it in tables.tokens.values() if it.expires_at <= cut}
+    used = [key for key in tables.uses if key[0] in expired][:limit]
+    for key in used:
+        del tables.uses[key]
+    left = {jti for jti, _ in tables.uses}
+    done = [jti for jti in expired if jti not in left][: limit - len(used)]
+    for jti in done:
+        del tables.tokens[jti]
+    return len(used) + len(done)

@@ -1,0 +1,116 @@
+"""The tables, the same in every database: text, 64-bit integers and bytes, nothing cleverer.
+
+Instants are microseconds since 1970 UTC, so that no database's idea of time zones matters.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
+
+from fleeting.core.evidence import StoredEntry, instant, microseconds, original, storable
+from fleeting.core.model import TokenRecord
+
+REVISION = "0001"
+"""The migration that these tables are the result of."""
+
+metadata = MetaData()
+
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("space", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("proofs_expiry", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("jti", Text, primary_key=True),
+    Column("txn", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("uses", BigInteger),
+    Column("used", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index("tokens_expiry", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+uses = Table(
+    "uses",
+    metadata,
+    Column("jti", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+chains = Table(
+    "chains",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("txn", Text),
+    Column("jti", Text),
+    Column("body", Text, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Index("ledger_request", "request_id"),
+    Index("ledger_txn", "txn"),
+    Index("ledger_jti", "jti"),
+)
+
+assert len(ledger.columns) == len(StoredEntry._fields)  # noqa: S101 -- one order for both
+
+
+def token_row(record: TokenRecord) -> tuple[str | int | None, ...]:
+    """Return *record* as the columns of ``tokens``."""
+    return (
+        storable(record.jti),
+        storable(record.txn),
+        storable(record.request_id),
+        storable(record.client_id),
+        storable(record.subject),
+        storable(record.audience),
+        microseconds(record.issued_at),
+        microseconds(record.expires_at),
+        record.uses,
+        record.used,
+        None if record.revoked_at is None else microseconds(record.revoked_at),
+    )
+
+
+def token_record(
+    row: tuple[str, str, str, str, str, str, int, int, int | None, int, int | None],
+) -> TokenRecord:
+    """Return what the columns of ``tokens`` remember."""
+    return TokenRecord(
+        jti=original(row[0]),
+        txn=original(row[1]),
+        request_id=original(row[2]),
+        client_id=original(row[3]),
+        subject=original(row[4]),
+        audience=original(row[5]),
+        issued_at=instant(row[6]),
+        expires_at=instant(row[7]),
+        uses=row[8],
+        used=row[9],
+        revoked_at=None if row[10] is None else instant(row[10]),
+    )

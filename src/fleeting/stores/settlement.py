@@ -1,0 +1,104 @@
+"""What a batch of writes comes to: the semantics that every store shares, free of any database.
+
+A store loads what the batch touches under its own locks, settles it here, and saves what came out,
+all in one transaction.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from fleeting.core.evidence import Entry
+from fleeting.core.model import Spend, SpendResult, TokenRecord
+from fleeting.core.spending import decide_spend, revoke
+from fleeting.ports import Claim, Outcome, Revocation, Write, WriteRefusedError
+
+ClaimKey: TypeAlias = tuple[str, bytes]
+"""A claim's space and digest."""
+
+UseKey: TypeAlias = tuple[str, bytes]
+"""A token's jti and the digest of a guard's use_id."""
+
+
+def use_key(spend: Spend) -> UseKey:
+    """Return the key of *spend*; as a digest, a huge use_id costs no more than a small one."""
+    return spend.jti, hashlib.sha256(spend.use_id.encode(errors="surrogatepass")).digest()
+
+
+@dataclass(slots=True)
+class Settlement:
+    """A batch of writes while it is being settled, and what came of it.
+
+    fresh: the claims that this transaction itself took; a claim is used up by its first write.
+    tokens, uses: what was loaded of the tokens that the batch spends or revokes.
+    issued, changed, spent: what is to be saved; entries: what is to be recorded.
+    """
+
+    fresh: set[ClaimKey]
+    tokens: dict[str, TokenRecord]
+    uses: dict[UseKey, int]
+    now: datetime
+    issued: dict[str, TokenRecord] = field(default_factory=dict)
+    changed: dict[str, TokenRecord] = field(default_factory=dict)
+    spent: dict[UseKey, int] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+
+    def settle(self, writes: Iterable[Write]) -> list[Outcome]:
+        """Return what becomes of each of *writes*, each seeing the effects of those before it.
+
+        Raises:
+            WriteRefusedError: a token is issued twice.
+            Exception: what a write's ``record`` raised.
+        """
+        return [self._settle(write) for write in writes]
+
+    def _settle(self, write: Write) -> Outcome:
+        replayed = self._claim(write.claims) if write.claims else None
+        if replayed is not None:
+            outcome = Outcome(replayed)
+        else:
+            if write.token is not None:
+                self._issue(write.token)
+            spend = None if write.spend is None else self._spend(write.spend)
+            revoked = write.revoke is not None and self._revoke(write.revoke)
+            outcome = Outcome(None, spend, revoked)
+        self.entries.extend(write.record(outcome))
+        return outcome
+
+    def _claim(self, claims: Sequence[Claim]) -> Claim | None:
+        """Use up all of *claims*; return the first that was not fresh."""
+        replayed = None
+        for claim in claims:
+            key = (claim.space, claim.digest)
+            if key in self.fresh:
+                self.fresh.remove(key)
+            elif replayed is None:
+                replayed = claim
+        return replayed
+
+    def _issue(self, token: TokenRecord) -> None:
+        if token.jti in self.tokens:
+            raise WriteRefusedError(f"the token {token.jti} exists")
+        self.tokens[token.jti] = self.issued[token.jti] = token
+
+    def _spend(self, spend: Spend) -> SpendResult:
+        record = self.tokens.get(spend.jti)
+        key = use_key(spend)
+        result = decide_spend(record, spend, self.uses.get(key), now=self.now)
+        if record is not None and result.use is not None and not result.repeated:
+            self.uses[key] = self.spent[key] = result.use
+            self._change(replace(record, used=result.use))
+        return result
+
+    def _revoke(self, revocation: Revocation) -> bool:
+        ended = revoke(self.tokens.get(revocation.jti), revocation.at)
+        if ended is not None:
+            self._change(ended)
+        return ended is not None
+
+    def _change(self, record: TokenRecord) -> None:
+        self.tokens[record.jti] = record
+        target = self.issued if record.jti in self.issued else self.changed
+        target[record.jti] = record

@@ -1,0 +1,212 @@
+"""SQLite's hot path: what its two threads do, in hand-written statements (DESIGN D7)."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fleeting.core.evidence import extend, head_after, microseconds, storable
+from fleeting.core.model import TokenRecord
+from fleeting.ports import (
+    ChainHead,
+    Claim,
+    Clock,
+    Outcome,
+    StoreUnavailableError,
+    Write,
+    WriteRefusedError,
+)
+from fleeting.stores.engines import connect_sqlite
+from fleeting.stores.pruning import new_chain
+from fleeting.stores.schema import token_record, token_row
+from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
+
+_CLAIM = "INSERT INTO proofs VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_PING = (
+    "INSERT INTO proofs VALUES ('ping', ?, ?) "
+    "ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at"
+)
+_TOKEN = "SELECT * FROM tokens WHERE jti = ?"  # noqa: S105 -- SQL
+_USE = "SELECT number FROM uses WHERE jti = ? AND digest = ?"
+_ISSUE = "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CHANGE = "UPDATE tokens SET used = ?, revoked_at = ? WHERE jti = ?"
+_SPEND = "INSERT INTO uses VALUES (?, ?, ?)"
+_RECORD = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_BEGIN_CHAIN = "INSERT INTO chains VALUES (?, ?, ?, ?)"
+_MOVE_HEAD = "UPDATE chains SET sequence = ?, hash = ?, at = ? WHERE writer = ? AND sequence = ?"
+
+_REFUSALS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+
+
+class _Connection:
+    """A connection that opens itself when needed, and anew after any failure.
+
+    Not for two threads at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+
+    def get(self) -> sqlite3.Connection:
+        """Return the open connection."""
+        if self._connection is None:
+            self._file = self._identity()
+            self._connection = connect_sqlite(self._path)
+        return self._connection
+
+    def check_file(self) -> None:
+        """Refuse to go on with a file that was deleted or replaced: it takes writes all the same.
+
+        Raises:
+            OSError: the path leads elsewhere now, or nowhere.
+        """
+        if self._identity() != self._file:
+            raise FileNotFoundError(f"{self._path} was replaced by another file")
+
+    def close(self) -> None:
+        """Let go of it, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _identity(self) -> tuple[int, int]:
+        status = self._path.stat()
+        return status.st_dev, status.st_ino
+
+    @contextmanager
+    def using(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection for one deed; after a failure of any kind, nothing of it is left."""
+        try:
+            yield self.get()
+        except _REFUSALS as error:
+            self.close()
+            raise WriteRefusedError(str(error)) from error
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise StoreUnavailableError(f"{self._path}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+
+class SqliteReader(_Connection):
+    """The thread that reads tokens."""
+
+    def find(self, jtis: Sequence[str]) -> list[TokenRecord | None]:
+        """Return what is remembered of each of *jtis*.
+
+        Raises:
+            StoreUnavailableError: the file cannot be read.
+        """
+        with self.using() as connection:
+            found = [_token(connection, jti) for jti in jtis]
+            self.check_file()
+            return found
+
+
+class SqliteWriter(_Connection):
+    """The thread that writes, and its chain."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path)
+        self._clock = clock
+        self._head = new_chain()
+
+    def apply(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Do *writes* in one durable transaction.
+
+        After a COMMIT that failed the next batch begins a new chain: it may have happened all the
+        same, and then the old chain is longer than we know.
+
+        Raises:
+            StoreUnavailableError: none of them may be told as done.
+            WriteRefusedError: one of them cannot be stored; none was done.
+        """
+        with self.using() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            settlement = self._load(connection, writes)
+            outcomes = settlement.settle(writes)
+            _save(connection, settlement)
+            head = _append(connection, self._head, settlement)
+            self._head = new_chain()
+            connection.execute("COMMIT")
+            self.check_file()
+        self._head = head
+        return outcomes
+
+    def ping(self) -> None:
+        """Commit one row that means nothing, always the same.
+
+        Raises:
+            StoreUnavailableError: a write is not possible.
+        """
+        with self.using() as connection:
+            mark = self._head.writer.encode(), microseconds(self._clock.now())
+            connection.execute(_PING, mark)
+            self.check_file()
+
+    def _load(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> Settlement:
+        """Take the batch's claims, and read what its spends and revocations are about."""
+        fresh: set[ClaimKey] = set()
+        tokens: dict[str, TokenRecord] = {}
+        uses: dict[UseKey, int] = {}
+        for write in writes:
+            for claim in write.claims:
+                if _claim(connection, claim):
+                    fresh.add((claim.space, claim.digest))
+            if write.spend is not None:
+                _load_token(connection, write.spend.jti, tokens)
+                key = use_key(write.spend)
+                number = connection.execute(_USE, (storable(key[0]), key[1])).fetchone()
+                if number is not None:
+                    uses[key] = number[0]
+            if write.revoke is not None:
+                _load_token(connection, write.revoke.jti, tokens)
+        return Settlement(fresh, tokens, uses, self._clock.now())
+
+
+def _claim(connection: sqlite3.Connection, claim: Claim) -> bool:
+    row = storable(claim.space), claim.digest, microseconds(claim.expires_at)
+    return connection.execute(_CLAIM, row).rowcount == 1
+
+
+def _token(connection: sqlite3.Connection, jti: str) -> TokenRecord | None:
+    row = connection.execute(_TOKEN, (storable(jti),)).fetchone()
+    return None if row is None else token_record(row)
+
+
+def _load_token(connection: sqlite3.Connection, jti: str, tokens: dict[str, TokenRecord]) -> None:
+    if jti not in tokens:
+        record = _token(connection, jti)
+        if record is not None:
+            tokens[jti] = record
+
+
+def _save(connection: sqlite3.Connection, settlement: Settlement) -> None:
+    if settlement.issued:
+        connection.executemany(_ISSUE, map(token_row, settlement.issued.values()))
+    for record in settlement.changed.values():
+        revoked_at = None if record.revoked_at is None else microseconds(record.revoked_at)
+        connection.execute(_CHANGE, (record.used, revoked_at, storable(record.jti)))
+    if settlement.spent:
+        spent = settlement.spent.items()
+        rows = ((storable(jti), digest, number) for (jti, digest), number in spent)
+        connection.executemany(_SPEND, rows)
+
+
+def _append(connection: sqlite3.Connection, head: ChainHead, settlement: Settlement) -> ChainHead:
+    """Add the batch's entries to the chain at *head*, or to a new one if that was pruned away."""
+    rows = extend(head, settlement.entries)
+    if not rows:
+        return head
+    last = rows[-1]
+    if head.sequence == 0:
+        connection.execute(_BEGIN_CHAIN, (last.writer, last.sequence, last.hash, last.at_us))
+    else:
+        moved = (last.sequence, last.hash, last.at_us, head.writer, head.sequence)
+        if connection.execute(_MOVE_HEAD, moved).rowcount == 0:
+            return _append(connection, new_chain(), settlement)
+    connection.executemany(_RECORD, rows)
+    return head_after(last)
