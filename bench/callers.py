@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,7 +23,10 @@ KEY_CLIENT = "bench-key"
 _FORM = "application/x-www-form-urlencoded"
 
 
-def refund(payment: str, amount: int = 4200) -> dict[str, Any]:
+_LEAST_AMOUNT = 1000
+
+
+def refund(payment: str, amount: int = _LEAST_AMOUNT) -> dict[str, Any]:
     """Return the operation that every benchmark asks for."""
     return {
         "type": "payment_refund",
@@ -43,6 +47,7 @@ class Callers:
     secret: str
     key: Key = field(default_factory=Key.generate)
     proof_key: Key = field(default_factory=Key.generate)
+    amounts: Iterator[int] = field(default_factory=lambda: itertools.count(_LEAST_AMOUNT))
 
     def basic(self, count: int) -> list[bytes]:
         """Make `count` requests with client_secret_basic, for bearer tokens."""
@@ -87,10 +92,12 @@ class Callers:
         return made
 
     def _form(self, index: int) -> dict[str, str]:
+        # Each request has an amount of its own: a server that remembers decisions decides anew.
+        operation = refund(str(index), next(self.amounts))
         return {
             "grant_type": "client_credentials",
             "resource": self.resource,
-            "authorization_details": json.dumps([refund(str(index))], separators=(",", ":")),
+            "authorization_details": json.dumps([operation], separators=(",", ":")),
         }
 
     def _request(self, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:

@@ -24,20 +24,23 @@ SINGLE_USE_CLIENT = "bench-once"
 RESOURCE_CLIENT = "payments-api"
 _COMMAND = str(Path(sys.executable).parent / "fleeting")
 
+TYPES = """\
+[types.payment_refund]
+description = "Refund one payment"
+actions = ["refund"]
+[types.payment_refund.fields]
+payment_id = { kind = "exact", type = "string" }
+amount = { kind = "at_most", type = "integer", unit = "cent" }
+currency = { kind = "one_of", type = "string", values = ["EUR", "USD"] }
+note = { kind = "text", optional = true }
+"""
+
 _SETTINGS = """\
 issuer = "{issuer}"
 database = "{database}"
 policies = "policies"
 
-[types.payment_refund]
-description = "Refund one payment"
-actions = ["refund"]
-[types.payment_refund.fields]
-payment_id = {{ kind = "exact", type = "string" }}
-amount = {{ kind = "at_most", type = "integer", unit = "cent" }}
-currency = {{ kind = "one_of", type = "string", values = ["EUR", "USD"] }}
-note = {{ kind = "text", optional = true }}
-
+{TYPES}
 [[resources]]
 identifier = "{resource}"
 types = ["payment_refund"]
@@ -70,18 +73,25 @@ jwks_file = "keys/bench.jwks.json"
 grant_types = ["client_credentials"]
 types = ["payment_refund"]
 groups = ["once"]
+
+[[identity_providers]]
+issuer = "https://idp.example.com"
+jwks_file = "keys/bench.jwks.json"
+audience = "fleeting"
+[identity_providers.claims]
+groups = "groups"
 """
 
 _RELEVANT = """\
 @id("support-refunds")
 @lifetime("5m")
 permit (principal in Group::"support", action == Action::"payment_refund:refund", resource)
-when { context.operation.amount <= 5000 };
+when { context.operation.amount <= 100000000 };
 
 @id("single-use-refunds")
 @lifetime("5m") @uses("1")
 permit (principal in Group::"once", action == Action::"payment_refund:refund", resource)
-when { context.operation.amount <= 5000 };
+when { context.operation.amount <= 100000000 };
 
 @id("refunds-live-five-minutes")
 @reason("refund tokens live at most five minutes")
@@ -148,6 +158,7 @@ def install(directory: Path, callers: Callers, database: str, resource_secret: s
         resource=callers.resource,
         digest=_sha256(callers.secret),
         resource_digest=_sha256(resource_secret),
+        TYPES=TYPES,
         RESOURCE_CLIENT=RESOURCE_CLIENT,
         SECRET_CLIENT=SECRET_CLIENT,
         KEY_CLIENT=KEY_CLIENT,
