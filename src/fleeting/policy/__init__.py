@@ -1,0 +1,20 @@
+"""Policy: load, validate and decide with Cedar. Knows core; knows no HTTP and no store."""
+
+from fleeting.policy.bundle import PolicyBundle
+from fleeting.policy.engine import DecisionEngine
+from fleeting.policy.loading import load_policies
+from fleeting.policy.policies import Policy
+from fleeting.policy.problems import PolicyProblems, PolicySource, Problem
+from fleeting.policy.schema import PolicyWorld, build_schema
+
+__all__ = [
+    "DecisionEngine",
+    "Policy",
+    "PolicyBundle",
+    "PolicyProblems",
+    "PolicySource",
+    "PolicyWorld",
+    "Problem",
+    "build_schema",
+    "load_policies",
+]

@@ -1,0 +1,39 @@
+"""One loaded set of policies: immutable; a reload makes another and swaps one reference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleeting.core.model import AccessRequest, Decision
+from fleeting.policy.deciding import Deciding
+from fleeting.policy.policies import Policy
+from fleeting.policy.schema import PolicyWorld
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBundle:
+    """The policies, the schema they were checked against, and what decides by them.
+
+    digest: SHA-256 over all sources and the schema, in hex; what evidence names.
+    """
+
+    policies: Mapping[str, Policy]
+    schema: str
+    digest: str
+    world: PolicyWorld
+    deciding: Deciding
+
+    def decide(self, request: AccessRequest, *, now: datetime) -> Decision:
+        """Return what these policies say of each action of each operation asked for.
+
+        Pure: the same request at the same instant has the same answer. It never raises for what
+        a request says; what cannot be evaluated is refused.
+        """
+        return Decision(
+            self.digest,
+            tuple(
+                self.deciding.decide(request, place, action, now=now)
+                for place, operation in enumerate(request.operations)
+                for action in operation.actions
+            ),
+        )

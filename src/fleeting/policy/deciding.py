@@ -1,0 +1,194 @@
+"""From satisfied policies to a verdict: the path of least ceremony, unless a policy forbids it."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from fleeting.core.limits import (
+    Ceilings,
+    approvals_needed,
+    ceilings,
+    describe_approvals,
+    is_at_least,
+)
+from fleeting.core.model import (
+    SCOPE_TYPE,
+    AccessRequest,
+    ActionDecision,
+    Client,
+    Operation,
+    Path,
+    Verdict,
+)
+from fleeting.policy.engine import DecisionEngine
+from fleeting.policy.facts import Facts, meets
+from fleeting.policy.policies import Policy
+from fleeting.policy.recent import Recent
+from fleeting.policy.schema import UNLIMITED_USES, PolicyWorld, action_id
+
+UNEVALUATED = "policy could not be evaluated for this request"
+"""All that a caller learns of an error in a policy."""
+
+
+ANSWERS = 8192
+"""How many answers are remembered at least; twice as many at most."""
+
+
+class Deciding:
+    """One set of policies, ready to decide, and what it decided lately.
+
+    A decision is a pure function of what the policies read and of the ceilings, so a remembered
+    one is exact.
+    """
+
+    __slots__ = ("_answers", "_engine", "_policies", "_world")
+
+    def __init__(
+        self, policies: Mapping[str, Policy], world: PolicyWorld, engine: DecisionEngine
+    ) -> None:
+        """Decide by *policies* as *engine* evaluates them."""
+        self._policies = policies
+        self._world = world
+        self._engine = engine
+        self._answers: Recent[Hashable, ActionDecision] = Recent(ANSWERS)
+
+    def decide(
+        self, request: AccessRequest, place: int, action: str, *, now: datetime
+    ) -> ActionDecision:
+        """Return what policy says of one action of the operation at *place* (DESIGN D2).
+
+        This does NOT check that the operation fits its type, the resource or the subject token.
+        """
+        operation = request.operations[place]
+        cedar_action = action_id(operation.type, action)
+        facts = Facts(request, operation, now)
+        key = (
+            place,
+            _ceilings_of(request),
+            self._engine.fingerprint(cedar_action, facts),
+        )
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._decide(Asked(place, operation, action), facts)
+            if not answer.errors:  # they may quote what no policy reads
+                self._answers.put(key, answer)
+        return answer
+
+    def _decide(self, asked: "Asked", facts: Facts) -> ActionDecision:
+        if not _within_client(asked, facts.request.client):
+            reason = f"this client may not ask for {asked.name}"
+            return asked.answer(Verdict.OUTSIDE_CLIENT, reason)
+        permits = self._engine.permits(asked.id, facts)
+        if permits.errors:
+            return asked.failed(permits.errors)
+        if not permits.satisfied:
+            return self._unpermitted(asked, facts)
+        type_ = self._world.types.get(asked.operation.type)
+        above = ceilings(facts.request, type_, hard_cap=self._world.hard_cap)
+        asked = replace(asked, paths=self._paths(permits.satisfied, above, facts))
+        return self._unless_forbidden(asked, facts, above)
+
+    def _paths(self, permits: Iterable[str], above: Ceilings, facts: Facts) -> tuple[Path, ...]:
+        paths = [Path(id_, above.over(self._policies[id_].terms)) for id_ in permits]
+        return tuple(sorted(paths, key=lambda path: _ceremony(path, above, facts)))
+
+    def _unpermitted(self, asked: "Asked", facts: Facts) -> ActionDecision:
+        # Nothing is granted anyhow; a forbid may still tell the caller why.
+        forbids = self._engine.forbids(asked.id, facts)
+        if forbids.satisfied:
+            return self._forbidden(asked, forbids.satisfied)
+        reason = f"no policy permits {asked.name} for this request"
+        return replace(asked.answer(Verdict.NO_PERMIT, reason), errors=forbids.errors)
+
+    def _unless_forbidden(self, asked: "Asked", facts: Facts, above: Ceilings) -> ActionDecision:
+        chosen = asked.paths[0]
+        forbids = self._engine.forbids(asked.id, facts._replace(limits=chosen.limits))
+        # DESIGN D1: a forbid that errs may be the one that would have forbidden.
+        if forbids.errors:
+            return asked.failed(forbids.errors)
+        if forbids.satisfied:
+            return self._forbidden(asked, forbids.satisfied)
+        ceremony = _next_ceremony(chosen, above, facts)
+        if ceremony is not None:
+            return asked.answer(*ceremony)
+        return asked.answer(Verdict.PERMITTED, self._policies[chosen.policy].reason)
+
+    def _forbidden(self, asked: "Asked", forbids: tuple[str, ...]) -> ActionDecision:
+        reasons = tuple(self._policies[id_].reason for id_ in forbids if self._policies[id_].reason)
+        told = reasons or (f"policy forbids {asked.name} for this request",)
+        return replace(asked.answer(Verdict.FORBIDDEN, *told), forbids=forbids)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One action of one operation, and the paths found to it, the chosen one first."""
+
+    place: int
+    operation: Operation
+    action: str
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The Cedar action."""
+        return action_id(self.operation.type, self.action)
+
+    @property
+    def name(self) -> str:
+        """What callers call it: a scope by itself, any other action with its type."""
+        return f"scope {self.action}" if self.operation.type == SCOPE_TYPE else self.id
+
+    def answer(self, verdict: Verdict, *reasons: str) -> ActionDecision:
+        """Return *verdict*, with what the caller may know of it."""
+        told = tuple(reason for reason in reasons if reason)
+        return ActionDecision(self.place, self.action, verdict, self.paths, reasons=told)
+
+    def failed(self, errors: tuple[str, ...]) -> ActionDecision:
+        """Return the refusal that any error of any policy means."""
+        return replace(self.answer(Verdict.POLICY_ERROR, UNEVALUATED), errors=errors)
+
+
+def _ceilings_of(request: AccessRequest) -> Hashable:
+    """Return all that the ceilings and the client's own bounds depend on, the type aside."""
+    client, resource = request.client, request.resource
+    return (
+        client.types,
+        client.scopes,
+        client.insecure_bearer,
+        client.max_lifetime,
+        client.max_uses,
+        resource.max_lifetime,
+        resource.max_uses,
+        None if request.key is None else request.key.constraint,
+    )
+
+
+def _within_client(asked: Asked, client: Client) -> bool:
+    if asked.operation.type == SCOPE_TYPE:
+        return client.scopes is None or asked.action in client.scopes
+    return client.types is None or asked.operation.type in client.types
+
+
+def _ceremony(path: Path, above: Ceilings, facts: Facts) -> tuple[object, ...]:
+    """Return what orders paths: least ceremony, then the narrower, then the id (DESIGN D2)."""
+    limits = path.limits
+    return (
+        not is_at_least(above.held, limits.bound),
+        not meets(facts.request.subject, limits.step_up, now=facts.now),
+        approvals_needed(limits),
+        limits.lifetime,
+        UNLIMITED_USES if limits.uses is None else limits.uses,
+        path.policy,
+    )
+
+
+def _next_ceremony(path: Path, above: Ceilings, facts: Facts) -> tuple[Verdict, str] | None:
+    limits = path.limits
+    if not is_at_least(above.held, limits.bound):
+        return Verdict.NOT_BOUND, f"needs a key: a token bound with {limits.bound}"
+    if not meets(facts.request.subject, limits.step_up, now=facts.now):
+        return Verdict.NEEDS_STEP_UP, f"needs a stronger or fresher login (policy {path.policy})"
+    if limits.approvals:
+        wanted = f"needs approval by {describe_approvals(limits.approvals)} (policy {path.policy})"
+        return Verdict.NEEDS_APPROVAL, f"{wanted}; approvals are not available yet"
+    return None

@@ -1,0 +1,128 @@
+"""Ask Cedar which policies are satisfied: exact slices, told only what they read, remembered."""
+
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import cedarpy
+
+from fleeting.core.model import AccessRequest, Json
+from fleeting.core.operations import OperationType
+from fleeting.policy.facts import Facts, context_json, uid_json
+from fleeting.policy.policies import Policy
+from fleeting.policy.recent import Recent
+from fleeting.policy.slicing import ScopeIndex, Side, Slice, SliceKey
+from fleeting.policy.tree import Uid
+
+SLICES = 4096
+ENTITIES = 2048
+"""How many of each are remembered at least; twice as many at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The policies of one effect that are satisfied, and what went wrong; ids in order."""
+
+    satisfied: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+NOTHING = Answer()
+
+
+class DecisionEngine(Protocol):
+    """Says which policies are satisfied; what follows from that is ``deciding``'s."""
+
+    def fingerprint(self, action: str, facts: Facts) -> Hashable:
+        """Return all of *facts* that an answer depends on, the limits about to be granted aside."""
+        ...
+
+    def permits(self, action: str, facts: Facts) -> Answer:
+        """Return the satisfied permits."""
+        ...
+
+    def forbids(self, action: str, facts: Facts) -> Answer:
+        """Return the satisfied forbids; without limits, only those that do not read them."""
+        ...
+
+
+class SlicedEngine:
+    """The Cedar engine itself, over exact slices (DESIGN D1)."""
+
+    __slots__ = ("_entities", "_index", "_slices")
+
+    def __init__(self, policies: Iterable[Policy], types: Mapping[str, OperationType]) -> None:
+        """Index *policies*; slices are cut when first asked for."""
+        self._index = ScopeIndex([*policies], types)
+        self._slices: Recent[SliceKey, Slice] = Recent(SLICES)
+        self._entities: Recent[str, cedarpy.Entities] = Recent(ENTITIES)
+
+    def fingerprint(self, action: str, facts: Facts) -> Hashable:
+        """Return the slice, and what its policies read."""
+        return self._slice(action, facts).fingerprint(facts)
+
+    def permits(self, action: str, facts: Facts) -> Answer:
+        """Return the satisfied permits."""
+        return self._ask(self._slice(action, facts).permits, action, facts)
+
+    def forbids(self, action: str, facts: Facts) -> Answer:
+        """Return the satisfied forbids; without limits, only those that do not read them."""
+        slice_ = self._slice(action, facts)
+        side = slice_.plain_forbids if facts.limits is None else slice_.forbids
+        return self._ask(side, action, facts)
+
+    def _slice(self, action: str, facts: Facts) -> Slice:
+        key = self._index.key(action, facts.request)
+        return self._slices.get(key) or self._slices.put(key, self._index.cut(key))
+
+    def _ask(self, side: Side | None, action: str, facts: Facts) -> Answer:
+        if side is None:
+            return NOTHING
+        subject = facts.request.subject
+        values = {path: read(facts) for path, read in side.readers.items()}
+        request = {
+            "principal": uid_json(Uid(subject.kind, subject.id)),
+            "action": uid_json(Uid("Action", action)),
+            "resource": uid_json(Uid("Resource", facts.request.resource.identifier)),
+            "context": context_json(values),
+        }
+        try:
+            known = self._known(json.dumps(_entities(side, facts.request)))
+            return _answer(cedarpy.is_authorized(request, side.handle, known))
+        except ValueError as error:
+            return Answer(errors=(f"the Cedar engine refused the request: {error}",))
+
+    def _known(self, entities: str) -> cedarpy.Entities:
+        found = self._entities.get(entities)
+        if found is None:
+            found = self._entities.put(entities, cedarpy.Entities.from_json_str(entities))
+        return found
+
+
+def _entities(side: Side, request: AccessRequest) -> list[dict[str, Json]]:
+    """Return the principal, and the client where it is read, as the side sees them."""
+    subject, client = request.subject, request.client
+    attributes: dict[str, Json] = {}
+    for name in side.attributes:
+        value = subject.issuer if name == "issuer" else subject.attributes.get(name)
+        if value is not None:
+            attributes[name] = list(value) if isinstance(value, tuple) else value
+    principal = Uid(subject.kind, subject.id)
+    entities = [_entity(principal, subject.groups & side.groups, attributes)]
+    caller = Uid("Client", client.client_id)
+    if ("client",) in side.readers and caller != principal:
+        entities.append(_entity(caller, client.groups & side.groups, {}))
+    return entities
+
+
+def _entity(uid: Uid, groups: frozenset[str], attributes: dict[str, Json]) -> dict[str, Json]:
+    parents: list[Json] = [uid_json(Uid("Group", group)) for group in sorted(groups)]
+    return {"uid": uid_json(uid), "attrs": attributes, "parents": parents}
+
+
+def _answer(result: cedarpy.AuthzResult) -> Answer:
+    errors = tuple(sorted(result.diagnostics.errors))
+    if result.decision is cedarpy.Decision.NoDecision:
+        errors = errors or ("the Cedar engine made no decision",)
+    return Answer(tuple(sorted(result.diagnostics.reasons)), errors)

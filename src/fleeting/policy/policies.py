@@ -1,0 +1,33 @@
+"""One loaded policy: what slicing, evaluating and explaining need to know of it."""
+
+from dataclasses import dataclass
+
+from fleeting.core.limits import Terms
+from fleeting.policy.tree import Effect, Node, Reads, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy that passed every check.
+
+    file, line: where it stands. node: Cedar's JSON form. reason: public, may be empty.
+    terms: what a permit limits. actions: every action that its scope takes.
+    """
+
+    id: str
+    effect: Effect
+    file: str
+    line: int
+    text: str
+    node: Node
+    reason: str
+    terms: Terms
+    actions: frozenset[str]
+    principal: Scope
+    resource: Scope
+    reads: Reads
+
+    @property
+    def reads_limits(self) -> bool:
+        """Say whether it looks at the limits about to be granted."""
+        return any(path[:1] == ("limits",) for path in self.reads.context)

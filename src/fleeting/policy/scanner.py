@@ -1,0 +1,75 @@
+"""Split Cedar files into policies, and know where every token stands: Cedar's errors do not."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fleeting.policy.problems import PolicySource, Problem
+
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>  \s+ | //[^\n]* )
+    | (?P<string> "(?: [^"\\\n] | \\. | \n(?!\s*(?:@|permit\b|forbid\b)) )*" )
+    | (?P<name>   [A-Za-z_][A-Za-z0-9_]* )
+    | (?P<symbol> :: | [=!<>]= | && | \|\| | [0-9]+ | . )
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a policy; start: its place in the policy's own text."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """The text of one policy and where it stands; comments before it are left out."""
+
+    source: PolicySource
+    start: int
+    text: str
+    tokens: tuple[Token, ...]
+
+    def find(self, word: str, *, nth: int = 0) -> int | None:
+        """Return where the token *word* stands, as a name or as the string ``"word"``."""
+        places = [token.start for token in self.tokens if token.text in (word, f'"{word}"')]
+        return places[nth] if nth < len(places) else None
+
+    def problem(
+        self, message: str, hint: str = "", *, at: int | None = None, policy: str = ""
+    ) -> Problem:
+        """Return a problem with this policy, at its start unless *at* says where."""
+        offset = self.start + (at or 0)
+        before = self.source.text[:offset]
+        line = before.count("\n") + 1
+        column = offset - (before.rfind("\n") + 1) + 1
+        return Problem(self.source.name, line, column, message, hint, policy)
+
+
+def split_policies(source: PolicySource) -> Iterator[PolicyText]:
+    """Yield the policies of *source* in their order.
+
+    A semicolon outside of strings and comments ends a policy, and nothing else in Cedar has one:
+    so a policy with an open bracket does not swallow those that follow it. A string ends at the
+    latest where a line begins like a policy, so that an open quote does not swallow them either.
+    """
+    tokens: list[Token] = []
+    for found in _TOKEN.finditer(source.text):
+        if found.lastgroup == "blank":
+            continue
+        tokens.append(Token(found[0], found.start()))
+        if found[0] == ";":
+            yield _policy(source, tokens)
+            tokens = []
+    if tokens:
+        yield _policy(source, tokens)
+
+
+def _policy(source: PolicySource, tokens: list[Token]) -> PolicyText:
+    start, end = tokens[0].start, tokens[-1].start + len(tokens[-1].text)
+    own = tuple(Token(token.text, token.start - start) for token in tokens)
+    return PolicyText(source, start, source.text[start:end], own)

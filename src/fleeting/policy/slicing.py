@@ -1,0 +1,167 @@
+"""Exact slices of a policy set: the policies whose scope takes a request, and what they read.
+
+Scope conditions cannot err and depend only on action, principal and resource. A policy whose
+scope does not take the request is never satisfied and never errs, so leaving it out changes
+neither decision nor reasons nor errors (proved against the whole set by tests/policy).
+"""
+
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cedarpy
+
+from fleeting.core.model import AccessRequest, StepUp
+from fleeting.core.operations import OperationType
+from fleeting.policy.facts import Facts, Reader, meets, reader
+from fleeting.policy.policies import Policy
+from fleeting.policy.tree import Effect, Scope, Uid
+
+
+class SliceKey(NamedTuple):
+    """All that the choice of policies depends on.
+
+    principal, resource: None where no scope names this very one; groups: those some scope names.
+    """
+
+    action: str
+    kind: str
+    principal: str | None
+    groups: frozenset[str]
+    resource: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Policies of one effect, parsed, and the least that they must be told.
+
+    groups: every group that one of them names. attributes: of the principal.
+    """
+
+    handle: cedarpy.PolicySet
+    groups: frozenset[str]
+    attributes: tuple[str, ...]
+    readers: Mapping[tuple[str, ...], Reader]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice:
+    """The policies that may speak of a request; None where there are none of that effect.
+
+    plain_forbids: those forbids that do not read the limits about to be granted.
+    groups, attributes, readers: what any of the policies reads, limits aside.
+    identity: it may matter who the principal is. step_ups: what the permits ask of a login.
+    """
+
+    permits: Side | None
+    forbids: Side | None
+    plain_forbids: Side | None
+    groups: frozenset[str]
+    attributes: tuple[str, ...]
+    readers: tuple[Reader, ...]
+    identity: bool
+    step_ups: tuple[StepUp, ...]
+
+    def fingerprint(self, facts: Facts) -> Hashable:
+        """Return all of *facts* that the answers of these policies depend on, limits aside."""
+        request = facts.request
+        subject, client = request.subject, request.client
+        return (
+            self,
+            subject.id if self.identity else None,
+            subject.groups & self.groups,
+            client.groups & self.groups,
+            subject.issuer,
+            request.resource.identifier,
+            *[subject.attributes.get(name) for name in self.attributes],
+            *[read(facts) for read in self.readers],
+            *[meets(subject, step_up, now=facts.now) for step_up in self.step_ups],
+        )
+
+
+class ScopeIndex:
+    """Which policies take which action, and which entities any scope names."""
+
+    __slots__ = ("_by_action", "_groups", "_principals", "_resources", "_types")
+
+    def __init__(self, policies: Iterable[Policy], types: Mapping[str, OperationType]) -> None:
+        """Index *policies*."""
+        self._types = types
+        self._by_action: dict[str, list[Policy]] = {}
+        named = [(policy.principal.entity, policy.resource.entity) for policy in policies]
+        principals = [principal for principal, _ in named if principal is not None]
+        self._groups = frozenset(each.id for each in principals if each.type == "Group")
+        self._principals = frozenset((each.type, each.id) for each in principals)
+        self._resources = frozenset(each.id for _, each in named if each is not None)
+        for policy in policies:
+            for action in policy.actions:
+                self._by_action.setdefault(action, []).append(policy)
+
+    def key(self, action: str, request: AccessRequest) -> SliceKey:
+        """Return the key of the slice for *action* of *request*."""
+        subject, resource = request.subject, request.resource.identifier
+        return SliceKey(
+            action,
+            subject.kind,
+            subject.id if (subject.kind, subject.id) in self._principals else None,
+            subject.groups & self._groups,
+            resource if resource in self._resources else None,
+        )
+
+    def cut(self, key: SliceKey) -> Slice:
+        """Return the slice that *key* names."""
+        taken = [each for each in self._by_action.get(key.action, ()) if _takes(each, key)]
+        forbids = [policy for policy in taken if policy.effect is Effect.FORBID]
+        plain = [policy for policy in forbids if not policy.reads_limits]
+        permits = [policy for policy in taken if policy.effect is Effect.PERMIT]
+        readers = self._readers(key, taken)
+        return Slice(
+            permits=self._side(key, permits) if permits else None,
+            forbids=self._side(key, forbids) if forbids else None,
+            plain_forbids=self._side(key, plain) if plain else None,
+            groups=_groups(taken),
+            attributes=_attributes(taken),
+            readers=tuple(read for path, read in readers.items() if path[0] != "limits"),
+            identity=any(policy.reads.identity for policy in taken),
+            step_ups=tuple({each.terms.step_up for each in permits if each.terms.step_up}),
+        )
+
+    def _side(self, key: SliceKey, policies: list[Policy]) -> Side:
+        nodes = {policy.id: policy.node for policy in policies}
+        whole = {"staticPolicies": nodes, "templates": {}, "templateLinks": []}
+        return Side(
+            handle=cedarpy.PolicySet.from_json_str(json.dumps(whole)),
+            groups=_groups(policies),
+            attributes=_attributes(policies),
+            readers=self._readers(key, policies),
+        )
+
+    def _readers(self, key: SliceKey, policies: list[Policy]) -> dict[tuple[str, ...], Reader]:
+        type_ = self._types.get(key.action.partition(":")[0])
+        paths = sorted({path for policy in policies for path in policy.reads.context})
+        return {path: reader(path, type_) for path in paths}
+
+
+def _groups(policies: list[Policy]) -> frozenset[str]:
+    entities = {uid for policy in policies for uid in policy.reads.entities}
+    return frozenset(uid.id for uid in entities if uid.type == "Group")
+
+
+def _attributes(policies: list[Policy]) -> tuple[str, ...]:
+    return tuple(sorted({name for policy in policies for name in policy.reads.attributes}))
+
+
+def _takes(policy: Policy, key: SliceKey) -> bool:
+    return _in_scope(policy.principal, key.kind, key.principal, key.groups) and _in_scope(
+        policy.resource, "Resource", key.resource, frozenset()
+    )
+
+
+def _in_scope(scope: Scope, kind: str, id_: str | None, groups: frozenset[str]) -> bool:
+    if scope.type is not None and scope.type != kind:
+        return False
+    entity = scope.entity
+    if entity is None or (id_ is not None and entity == Uid(kind, id_)):
+        return True
+    return not scope.equal and entity.type == "Group" and entity.id in groups

@@ -1,0 +1,147 @@
+"""Read parsed policies (Cedar's JSON form): their scope, and every attribute they look at."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Node: TypeAlias = Any
+"""A piece of Cedar's JSON form of a policy, as the Cedar engine wrote it."""
+
+
+class Effect(StrEnum):
+    """What a policy does where it is satisfied."""
+
+    PERMIT = "permit"
+    FORBID = "forbid"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Uid:
+    """A Cedar entity."""
+
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a policy's scope says of its principal or resource; None is no condition.
+
+    equal: the entity itself, not one within it.
+    """
+
+    type: str | None = None
+    entity: Uid | None = None
+    equal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """All that the conditions of a policy look at.
+
+    context: paths below ``context``, such as ("operation", "amount"); () is all of it.
+    attributes: of entities. asked: those of both that a ``has`` asks for, entities' as ("", name).
+    entities: every entity named, scope included. functions: every operator and function used.
+    variables: those used otherwise than by attribute, by group or by type.
+    """
+
+    context: set[tuple[str, ...]] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
+    asked: set[tuple[str, ...]] = field(default_factory=set)
+    entities: set[Uid] = field(default_factory=set)
+    functions: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
+
+    @property
+    def identity(self) -> bool:
+        """Say whether it may matter who exactly the principal is."""
+        named = any(entity.type in ("User", "Client") for entity in self.entities)
+        return named or "principal" in self.variables or ("client",) in self.context
+
+
+def read_scope(node: Node) -> Scope:
+    """Return the scope of a principal or a resource."""
+    inside = node.get("in", node)
+    entity = _uid(inside["entity"]) if "entity" in inside else None
+    return Scope(node.get("entity_type"), entity, equal=node["op"] == "==")
+
+
+def read_actions(node: Node, named: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the actions that a policy's scope takes; *named* says which a name means."""
+    if node["op"] == "All":
+        return frozenset().union(*named.values())
+    written = node.get("entities") or [node["entity"]]
+    if node["op"] == "==":
+        return frozenset({written[0]["id"]})
+    return frozenset().union(*(named[each["id"]] for each in written))
+
+
+def read(policy: Node) -> Reads:
+    """Return what *policy* looks at: never less than what Cedar would, at times more."""
+    reads = Reads()
+    for variable in ("principal", "resource"):
+        entity = read_scope(policy[variable]).entity
+        if entity is not None:
+            reads.entities.add(entity)
+    for condition in policy["conditions"]:
+        _read(condition["body"], reads)
+    return reads
+
+
+def _read(node: Node, reads: Reads) -> None:
+    if isinstance(node, list):
+        for child in node:
+            _read(child, reads)
+    elif isinstance(node, dict):
+        for operator, operands in node.items():
+            _read_expression(operator, operands, reads)
+
+
+def _read_expression(operator: str, operands: Node, reads: Reads) -> None:
+    reads.functions.add(operator)
+    if operator == "Value":
+        reads.entities.update(_entities(operands))
+    elif operator == "Record":
+        _read(list(operands.values()), reads)
+    elif operator == "Var":
+        reads.variables.add(operands)
+        if operands == "context":
+            reads.context.add(())
+    elif operator in ("in", "is") and operands["left"] == {"Var": "principal"}:
+        _read([value for side, value in operands.items() if side != "left"], reads)
+    elif operator in (".", "has"):
+        _read_attribute(operator, operands, reads)
+    else:
+        _read(list(operands.values()) if isinstance(operands, dict) else operands, reads)
+
+
+def _read_attribute(operator: str, operands: Node, reads: Reads) -> None:
+    base, name = _context_path(operands["left"]), operands["attr"]
+    if base is not None:
+        reads.context.add((*base, name))
+    else:
+        reads.attributes.add(name)
+        if operands["left"] != {"Var": "principal"}:
+            _read(operands["left"], reads)
+    if operator == "has":
+        reads.asked.add(("", name) if base is None else (*base, name))
+
+
+def _context_path(node: Node) -> tuple[str, ...] | None:
+    """Return the path below ``context`` that *node* is, () for itself, or None for another."""
+    if node == {"Var": "context"}:
+        return ()
+    if isinstance(node, dict) and "." in node:
+        base = _context_path(node["."]["left"])
+        return None if base is None else (*base, node["."]["attr"])
+    return None
+
+
+def _entities(value: Node) -> Iterator[Uid]:
+    if isinstance(value, dict) and "__entity" in value:
+        yield _uid(value["__entity"])
+
+
+def _uid(node: Node) -> Uid:
+    return Uid(node["type"], node["id"])
