@@ -142,9 +142,7 @@ def _claimed_client(jwt: UnverifiedJwt, registrations: Mapping[str, Registration
     return registration
 
 
-def _check_assertion(
-    claims: VerifiedClaims, client_id: str, issuer: str, now: datetime
-) -> Claim:
+def _check_assertion(claims: VerifiedClaims, client_id: str, issuer: str, now: datetime) -> Claim:
     """Check the claims of an assertion (RFC 7523 §3, RFC 10070 §4)."""
     if not claims.string("iss") == claims.string("sub") == client_id:
         raise JoseError("its 'iss' and 'sub' must both be the client_id")

@@ -25,8 +25,10 @@ _MICROSECOND = timedelta(microseconds=1)
 _UNSTORABLE = re.compile("[\\\\\0\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
 # ASCII whatever the text: U+0000 and lone surrogates are storable and hashable as escapes.
-_BODY = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
-_FIELDS = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_BODY = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)
+_COLUMNS = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 class EntryKind(StrEnum):
@@ -155,13 +157,17 @@ def canonical_body(body: Mapping[str, Json]) -> str:
     return _BODY.encode(body)
 
 
-def stored_hash(previous: bytes, fields: tuple[object, ...]) -> bytes:
-    """Return the SHA-256 that ties the first eight columns of an entry to the one before it.
+def stored_hash(previous: bytes, columns: tuple[object, ...], body: str) -> bytes:
+    """Return the hash that ties an entry to the one before it.
+
+    It is SHA-256 of: the hash before it; the first seven columns of the entry as a JSON array
+    without spaces, ASCII; the body's text.
 
     Raises:
-        TypeError: a column holds what no entry ever holds.
+        TypeError, ValueError: a column holds what no entry ever holds.
     """
-    return hashlib.sha256(previous + _FIELDS.encode(fields).encode()).digest()
+    text = _COLUMNS.encode(columns) + body
+    return hashlib.sha256(previous + text.encode()).digest()
 
 
 def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
@@ -170,7 +176,7 @@ def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
     writer, sequence, previous = head.writer, head.sequence, head.hash
     for entry in entries:
         sequence += 1
-        fields = (
+        columns = (
             writer,
             sequence,
             entry.kind.value,
@@ -178,10 +184,10 @@ def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
             storable(entry.request_id),
             None if entry.txn is None else storable(entry.txn),
             None if entry.jti is None else storable(entry.jti),
-            canonical_body(entry.body),
         )
-        digest = stored_hash(previous, fields)
-        rows.append(StoredEntry(*fields, previous, digest))
+        body = canonical_body(entry.body)
+        digest = stored_hash(previous, columns, body)
+        rows.append(StoredEntry(*columns, body, previous, digest))
         previous = digest
     return rows
 

@@ -4,7 +4,7 @@ Every value only ever shrinks on its way here: operations to the actions that po
 lifetime and uses to the strictest limits, the end to the subject token's own end.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -32,6 +32,7 @@ from fleeting.core.model import (
     TokenRecord,
     Verdict,
 )
+from fleeting.core.operations import OperationType, contains, type_of
 
 ACCESS_TOKEN_TYP = "at+jwt"  # noqa: S105 -- RFC 9068 §2.1
 
@@ -46,6 +47,33 @@ class Grantable:
     operations: tuple[Operation, ...]
     limits: Limits
     refused: tuple[ActionDecision, ...]
+
+
+def within_subject_token(
+    request: AccessRequest, decision: Decision, types: Mapping[str, OperationType]
+) -> Decision:
+    """Refuse what the subject token's own ``authorization_details`` do not contain (RFC 8693 §4).
+
+    Whatever policy says, a token made from a token is never wider than it.
+    """
+    bounds = request.subject.operations
+    if bounds is None:
+        return decision
+    outside = {
+        place
+        for place, operation in enumerate(request.operations)
+        if not any(contains(bound, operation, type_of(operation, types)) for bound in bounds)
+    }
+    reason = ("the subject_token itself does not carry this operation",)
+    return replace(
+        decision,
+        answers=tuple(
+            replace(answer, verdict=Verdict.OUTSIDE_SUBJECT_TOKEN, reasons=reason)
+            if answer.operation in outside
+            else answer
+            for answer in decision.answers
+        ),
+    )
 
 
 def grantable(request: AccessRequest, decision: Decision) -> Grantable:
@@ -66,9 +94,7 @@ def grantable(request: AccessRequest, decision: Decision) -> Grantable:
     return Grantable(tuple(_narrowed(request.operations, granted)), limits, refused)
 
 
-def _narrowed(
-    asked: Sequence[Operation], granted: Sequence[ActionDecision]
-) -> Iterable[Operation]:
+def _narrowed(asked: Sequence[Operation], granted: Sequence[ActionDecision]) -> Iterable[Operation]:
     permitted = {(answer.operation, answer.action) for answer in granted}
     for place, operation in enumerate(asked):
         actions = tuple(action for action in operation.actions if (place, action) in permitted)
@@ -185,9 +211,7 @@ def token_record(token: AccessToken, request_id: str) -> TokenRecord:
     )
 
 
-def token_response(
-    token: AccessToken, signed: str, refused: Sequence[Json] = ()
-) -> dict[str, Any]:
+def token_response(token: AccessToken, signed: str, refused: Sequence[Json] = ()) -> dict[str, Any]:
     """Return the body of a success (RFC 6749 §5.1, RFC 9396 §7, RFC 9449 §5).
 
     refused: what was asked and not granted (``refused_json``); told only where there is some.
@@ -210,9 +234,7 @@ def token_response(
     return body
 
 
-def refused_json(
-    operations: Sequence[Operation], answers: Iterable[ActionDecision]
-) -> list[Json]:
+def refused_json(operations: Sequence[Operation], answers: Iterable[ActionDecision]) -> list[Json]:
     """Return the refused actions and their public reasons, as a token response tells them."""
     return [
         {

@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.errors import JoseError as LibraryError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -336,6 +338,11 @@ class SigningKey:
     def public(self) -> VerificationKey:
         """Return the half that may be published."""
         return public_key({**self.key.as_dict(private=False), "kid": self.kid})
+
+    def derive_secret(self, purpose: bytes) -> bytes:
+        """Return 32 bytes that only holders of this key can know (HKDF, RFC 5869)."""
+        number = decode_base64url(str(self.key.as_dict(private=True)["d"]).encode())
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(number)
 
     def sign(
         self, typ: str, claims: Mapping[str, Any], *, header: Mapping[str, Any] | None = None

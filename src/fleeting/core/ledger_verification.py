@@ -26,7 +26,6 @@ from fleeting.core.model import Json
 VerifySignature: TypeAlias = Callable[[str], Mapping[str, Json] | None]
 """Takes a JWS of typ ``fleeting-checkpoint+jwt``; returns its claims, or None: not genuine."""
 
-_HASHED_COLUMNS = 8
 _EVER = instant(0)
 
 
@@ -215,7 +214,7 @@ class _Walk:
 
     def _check_hash(self, row: StoredEntry) -> None:
         try:
-            digest = stored_hash(row.previous, row[:_HASHED_COLUMNS])
+            digest = stored_hash(row.previous, row[:7], row.body)
         except (TypeError, ValueError):
             self._add(FindingKind.UNREADABLE, row.writer, row.sequence, "it cannot be read at all")
             return

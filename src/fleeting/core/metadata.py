@@ -13,9 +13,7 @@ _SIGNING_ALGS = sorted(CLIENT_ALGS)
 _AUTH_METHODS = ["private_key_jwt", "client_secret_basic"]
 
 
-def server_metadata(
-    issuer: str, *, types: Iterable[str], scopes: Iterable[str]
-) -> dict[str, Any]:
+def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str]) -> dict[str, Any]:
     """Return authorization server metadata (RFC 8414 §2).
 
     With RFC 9449 §5.1, RFC 9396 §10, RFC 7662, RFC 7009, draft-rosomakho-oauth-txn-challenge §5

@@ -119,14 +119,14 @@ def verify_proof(proofs: Sequence[str], context: ProofContext) -> VerifiedProof:
         raise InvalidDpopProof("send exactly one DPoP header field with one proof")
     try:
         jwt = UnverifiedJwt.parse(proofs[0], max_bytes=MAX_PROOF_BYTES)  # check 2
-        key = _proof_key(jwt.header.get("jwk"))  # check 7
+        key, holder = _proof_key(jwt.header.get("jwk"))  # check 7
         claims = jwt.verify(KeySet((key,)), algs=CLIENT_ALGS, typ=(PROOF_TYP,))  # checks 4 to 6
-        return _check_claims(claims, key, context)
+        return _check_claims(claims, holder, context)
     except JoseError as error:
         raise InvalidDpopProof(f"the DPoP proof is not acceptable: {error}") from None
 
 
-def _proof_key(jwk: object) -> VerificationKey:
+def _proof_key(jwk: object) -> tuple[VerificationKey, SenderKey]:
     if not isinstance(jwk, dict):
         raise JoseError("its header has no 'jwk'")
     if any(member in jwk for member in _PRIVATE_MEMBERS):
@@ -135,21 +135,14 @@ def _proof_key(jwk: object) -> VerificationKey:
 
 
 @lru_cache(maxsize=1024)
-def _cached_key(jwk_text: str) -> VerificationKey:
+def _cached_key(jwk_text: str) -> tuple[VerificationKey, SenderKey]:
     """Import a key once: callers prove themselves with the same one again and again."""
     members: dict[str, Any] = json.loads(jwk_text)
     key = public_key({name: value for name, value in members.items() if name != "kid"})
-    return VerificationKey(None, key.algs, key.key)
+    return key, SenderKey(SenderConstraint.DPOP, key.thumbprint())
 
 
-@lru_cache(maxsize=1024)
-def _sender_key(key: VerificationKey) -> SenderKey:
-    return SenderKey(SenderConstraint.DPOP, key.thumbprint())
-
-
-def _check_claims(
-    claims: VerifiedClaims, key: VerificationKey, context: ProofContext
-) -> VerifiedProof:
+def _check_claims(claims: VerifiedClaims, key: SenderKey, context: ProofContext) -> VerifiedProof:
     jti, issued_at = claims.string("jti"), claims.instant("iat")  # check 3
     if claims.string("htm") != context.method:  # check 8
         raise JoseError("its 'htm' is not the method of this request")
@@ -162,7 +155,7 @@ def _check_claims(
         _check_token_hash(claims.string("ath"), context.access_token)
     digest = hashlib.sha256(jti.encode()).digest()
     expires_at = issued_at + PROOF_WINDOW + timedelta(seconds=1)
-    return VerifiedProof(_sender_key(key), Claim(context.space, digest, expires_at))
+    return VerifiedProof(key, Claim(context.space, digest, expires_at))
 
 
 def _check_nonce(nonce: str | None, context: ProofContext) -> None:

@@ -1,0 +1,190 @@
+"""What each deed leaves in the ledger: the shape of every entry's body."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fleeting.core.evidence import Entry, EntryKind
+from fleeting.core.durations import format_duration
+from fleeting.core.errors import OAuthError
+from fleeting.core.issuance import act_claim
+from fleeting.core.limits import describe_approvals
+from fleeting.core.model import (
+    AccessRequest,
+    AccessToken,
+    ActionDecision,
+    Decision,
+    Json,
+    Limits,
+    Operation,
+    SpendResult,
+    Subject,
+    TokenRecord,
+)
+
+
+def issued_entry(
+    request: AccessRequest, decision: Decision, token: AccessToken, at: datetime
+) -> Entry:
+    """Record a token, the request it answers and the decision behind it."""
+    body = {**request_json(request), **decision_json(decision)}
+    body["token"] = {
+        "issued_at": token.issued_at.isoformat(),
+        "expires_at": token.expires_at.isoformat(),
+        "uses": token.uses,
+        "operations": operations_json(token.operations),
+        "bound": "none" if token.key is None else token.key.constraint.value,
+    }
+    return Entry(EntryKind.TOKEN_ISSUED, at, request.id, body, request.txn, token.jti)
+
+
+def refused_entry(
+    request_id: str,
+    error: OAuthError,
+    at: datetime,
+    *,
+    client_id: str | None,
+    request: AccessRequest | None = None,
+    decision: Decision | None = None,
+) -> Entry:
+    """Record a refusal, with as much of the request as was understood before it."""
+    body: dict[str, Json] = {"client": client_id}
+    if request is not None:
+        body.update(request_json(request))
+    if decision is not None:
+        body.update(decision_json(decision))
+    body["error"] = error_json(error)
+    txn = None if request is None else request.txn
+    return Entry(EntryKind.REQUEST_REFUSED, at, request_id, body, txn)
+
+
+def error_json(error: OAuthError) -> Json:
+    """Return a refusal with both its texts: the ledger may know the detail."""
+    members: dict[str, Json] = {"error": error.error, "description": error.description}
+    return {**members, "detail": error.detail} if error.detail else members
+
+
+def request_json(request: AccessRequest) -> dict[str, Json]:
+    """Return all of an access request that a decision depends on."""
+    return {
+        "asked_by": request.asked_by.value,
+        "subject": _subject_json(request.subject),
+        "act": act_claim(request.actors),
+        "client": request.client.client_id,
+        "client_groups": _sorted(request.client.groups),
+        "resource": request.resource.identifier,
+        "operations": operations_json(request.operations),
+        "context": {k: list(v) if isinstance(v, tuple) else v for k, v in request.context.items()},
+        "cnf": None if request.key is None else request.key.to_cnf(),
+    }
+
+
+def _subject_json(subject: Subject) -> Json:
+    members: dict[str, Json] = {
+        "kind": subject.kind.value,
+        "id": subject.id,
+        "groups": _sorted(subject.groups),
+        "attributes": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in subject.attributes.items()
+        },
+        "issuer": subject.issuer,
+        "acr": subject.acr,
+        "auth_time": None if subject.auth_time is None else subject.auth_time.isoformat(),
+        "not_after": None if subject.not_after is None else subject.not_after.isoformat(),
+        "operations": None if subject.operations is None else operations_json(subject.operations),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _sorted(names: frozenset[str]) -> list[Json]:
+    return list(sorted(names))
+
+
+def operations_json(operations: Sequence[Operation]) -> list[Json]:
+    """Return operations, scopes among them, as JSON."""
+    return [operation.to_json() for operation in operations]
+
+
+def decision_json(decision: Decision) -> dict[str, Json]:
+    """Return a decision with every path, forbid and reason."""
+    return {
+        "policy_digest": decision.policy_digest,
+        "answers": [_answer_json(answer) for answer in decision.answers],
+    }
+
+
+def _answer_json(answer: ActionDecision) -> Json:
+    members: dict[str, Json] = {
+        "operation": answer.operation,
+        "action": answer.action,
+        "verdict": answer.verdict.value,
+        "paths": [{"policy": p.policy, **limits_json(p.limits)} for p in answer.paths],
+        "forbids": list(answer.forbids),
+        "reasons": list(answer.reasons),
+        "errors": list(answer.errors),
+    }
+    return members
+
+
+def limits_json(limits: Limits) -> dict[str, Json]:
+    """Return limits in the words of the annotations that set them."""
+    members: dict[str, Json] = {
+        "lifetime": format_duration(limits.lifetime),
+        "uses": limits.uses,
+        "bound": limits.bound.value,
+    }
+    if limits.approvals:
+        members["approval"] = describe_approvals(limits.approvals)
+    if limits.step_up is not None:
+        members["step_up"] = list(limits.step_up.acr)
+        if limits.step_up.max_age is not None:
+            members["max_age"] = format_duration(limits.step_up.max_age)
+    return members
+
+
+def spend_entry(
+    record: TokenRecord | AccessToken,
+    request_id: str,
+    guard: str,
+    operation: Operation | None,
+    result: SpendResult,
+    at: datetime,
+) -> Entry:
+    """Record a use of a token, or why it was refused one."""
+    kind = EntryKind.TOKEN_SPENT if result.refusal is None else EntryKind.SPEND_REFUSED
+    body: dict[str, Json] = {
+        "guard": guard,
+        "operation": None if operation is None else operation.to_json(),
+        "uses": result.uses,
+    }
+    if result.refusal is None:
+        body |= {"use": result.use, "repeated": result.repeated}
+    else:
+        body["reason"] = result.refusal.value
+    return Entry(kind, at, request_id, body, record.txn, record.jti)
+
+
+def reported_entry(  # noqa: PLR0913 -- what a guard reports, one each
+    token: AccessToken,
+    request_id: str,
+    guard: str,
+    at: datetime,
+    *,
+    served: bool,
+    reason: str,
+    operation: Json,
+) -> Entry:
+    """Record what a guard says became of a call that it did not have to spend for."""
+    kind = EntryKind.CALL_SERVED if served else EntryKind.CALL_REFUSED
+    body: dict[str, Json] = {"guard": guard, "operation": operation}
+    if reason:
+        body["reason"] = reason
+    return Entry(kind, at, request_id, body, token.txn, token.jti)
+
+
+def revoked_entry(
+    token: AccessToken, request_id: str, client_id: str, at: datetime, *, ended: bool
+) -> Entry:
+    """Record a revocation; ended: it was alive until now."""
+    body: dict[str, Json] = {"client": client_id, "ended": ended}
+    return Entry(EntryKind.TOKEN_REVOKED, at, request_id, body, token.txn, token.jti)

@@ -1,0 +1,108 @@
+"""The routes, read like the metadata document (RFC 8414), and the application around them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
+from fleeting.server.endpoints import FormEndpoint
+from fleeting.server.health import troubles
+from fleeting.server.housekeeping import life
+from fleeting.server.metrics import CONTENT_TYPE
+from fleeting.server.settings import Settings
+from fleeting.server.wiring import Worker, build_worker, endpoints
+
+_PROVING = frozenset({"/token", "/transaction-authorization"})
+"""The endpoints that take DPoP proofs; only they hand out nonces."""
+_DOCUMENT_AGE = timedelta(minutes=5)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the authorization server of one worker.
+
+    Raises:
+        SettingsError, SigningKeysError, PolicyProblems: the installation cannot be served.
+    """
+    return app_of(build_worker(settings))
+
+
+def app_of(worker: Worker) -> Starlette:
+    """Return the application that serves *worker*'s use cases."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with life(worker):
+            yield
+
+    return Starlette(routes=[*_forms(worker), *_documents(worker)], lifespan=lifespan)
+
+
+def _forms(worker: Worker) -> list[BaseRoute]:
+    issuer, settings = worker.settings.issuer, worker.settings
+    prefix = urlsplit(issuer).path
+
+    def nonce() -> str:
+        return worker.signing_keys.nonces().make(worker.clock.now())
+
+    return [
+        Route(
+            prefix + path,
+            FormEndpoint(
+                name=path,
+                uri=issuer + path,
+                use_case=use_case,
+                metrics=worker.metrics,
+                max_body_bytes=settings.max_body_bytes,
+                nonce=nonce if path in _PROVING else None,
+            ),
+            methods=["POST"],
+        )
+        for path, use_case in endpoints(worker.use_cases).items()
+    ]
+
+
+def _documents(worker: Worker) -> list[BaseRoute]:
+    settings = worker.settings
+    prefix = urlsplit(settings.issuer).path
+    scopes = (scope for declared in settings.resources for scope in declared.resource.scopes)
+    metadata = server_metadata(settings.issuer, types=settings.types, scopes=set(scopes))
+
+    async def show_metadata(_request: Request) -> Response:
+        """Introduce the server (RFC 8414 §3)."""
+        return JSONResponse(metadata, headers=_cached())
+
+    async def jwks(_request: Request) -> Response:
+        """Publish the signing keys (RFC 7517 §5)."""
+        return JSONResponse(worker.signing_keys.keys().to_jwks(), headers=_cached())
+
+    async def healthz(_request: Request) -> Response:
+        """Say that the process lives."""
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_request: Request) -> Response:
+        """Say whether database, keys and policies would let it work."""
+        found = await troubles(worker)
+        status = {"ready": not found, "troubles": found}
+        return JSONResponse(status, status_code=503 if found else 200)
+
+    async def metrics(_request: Request) -> Response:
+        """Tell Prometheus."""
+        return Response(worker.metrics.render(), media_type=CONTENT_TYPE)
+
+    return [
+        Route(urlsplit(well_known(settings.issuer, AS_METADATA)).path, show_metadata),
+        Route(f"{prefix}/jwks", jwks),
+        Route(f"{prefix}/healthz", healthz),
+        Route(f"{prefix}/readyz", readyz),
+        Route(f"{prefix}/metrics", metrics),
+    ]
+
+
+def _cached() -> dict[str, str]:
+    return {"Cache-Control": f"public, max-age={int(_DOCUMENT_AGE.total_seconds())}"}

@@ -1,0 +1,132 @@
+"""Form endpoints: read a bounded body, call the use case, answer. Raw ASGI, for they are hot (D8)."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from fleeting.core.errors import InvalidRequest, OAuthError, RequestTooLarge, ServerError
+from fleeting.core.requests import parse_form
+from fleeting.server.metrics import Metrics
+from fleeting.server.rendering import Header, encode, headers, render_error
+from fleeting.usecases.calling import Call
+
+_BODY_SECONDS = 10.0
+_FORM = b"application/x-www-form-urlencoded"
+
+log = structlog.get_logger("fleeting.server")
+
+
+@dataclass(frozen=True, slots=True)
+class FormEndpoint:
+    """``POST`` of a form to one use case (RFC 6749 §3.2).
+
+    uri: the endpoint as the issuer names it, which DPoP proofs are held against.
+    nonce: the current DPoP nonce, told in every answer; None where no proofs are taken.
+    """
+
+    name: str
+    uri: str
+    use_case: Callable[[Call], Awaitable[Any]]
+    metrics: Metrics
+    max_body_bytes: int
+    nonce: Callable[[], str] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started, request_id = perf_counter(), secrets.token_urlsafe(16)
+        status, body, extra, error = await self._answer(scope, receive, request_id)
+        nonce = None if self.nonce is None else self.nonce()
+        fields = headers(request_id, body, nonce=nonce, extra=extra)
+        self._observe(request_id, status, error, perf_counter() - started)
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, request_id: str
+    ) -> tuple[int, bytes, tuple[Header, ...], str]:
+        try:
+            call = await self._read(scope, receive, request_id)
+            answer = await self.use_case(call)
+        except OAuthError as error:
+            _explain(self.name, request_id, error)
+            return (*render_error(error, request_id), error.error)
+        except Exception:
+            log.exception("bug", endpoint=self.name, request_id=request_id)
+            return (*render_error(ServerError("a fault of ours"), request_id), ServerError.error)
+        return 200, b"" if answer is None else encode(answer), (), ""
+
+    async def _read(self, scope: Scope, receive: Receive, request_id: str) -> Call:
+        authorization: list[str] = []
+        proofs: list[str] = []
+        content_type = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization.append(value.decode("latin-1"))
+            elif name == b"dpop":
+                proofs.append(value.decode("latin-1"))
+            elif name == b"content-type":
+                content_type = value
+        if content_type.partition(b";")[0].strip().lower() != _FORM:
+            raise InvalidRequest(f"send a body of type {_FORM.decode()}")
+        body = await read_body(receive, self.max_body_bytes)
+        form = parse_form(body)
+        return Call(request_id, "POST", self.uri, form, tuple(authorization), tuple(proofs))
+
+    def _observe(self, request_id: str, status: int, error: str, seconds: float) -> None:
+        self.metrics.answered(self.name, error or "ok", seconds)
+        log.info(
+            "answered",
+            endpoint=self.name,
+            request_id=request_id,
+            status=status,
+            outcome=error or "ok",
+            milliseconds=round(seconds * 1000, 2),
+        )
+
+
+def _explain(endpoint: str, request_id: str, error: OAuthError) -> None:
+    """Log what only the log may know; descriptions and details never hold a credential."""
+    write = log.warning if error.status >= 500 else log.info  # noqa: PLR2004 -- HTTP
+    write(
+        "refused",
+        endpoint=endpoint,
+        request_id=request_id,
+        error=error.error,
+        description=error.description,
+        detail=error.detail,
+    )
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """Read a whole body of at most *limit* bytes, in bounded time (ATTACKS 33).
+
+    Raises:
+        RequestTooLarge: more bytes. InvalidRequest: too slow, or gone.
+    """
+    message = await _next(receive)
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False):
+        if len(body) > limit:
+            break
+        message = await _next(receive)
+        body += message.get("body", b"")
+    if len(body) > limit:
+        raise RequestTooLarge(f"the body is larger than {limit} bytes")
+    return body
+
+
+async def _next(receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            message = await receive()
+    except TimeoutError:
+        raise InvalidRequest("the body came too slowly") from None
+    if message["type"] == "http.disconnect":
+        raise InvalidRequest("the client went away")
+    return message

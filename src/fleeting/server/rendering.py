@@ -1,0 +1,74 @@
+"""Turn answers and refusals into bodies and headers: the one place that does."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fleeting.core.errors import InvalidClient, OAuthError, TemporarilyUnavailable
+
+Header = tuple[bytes, bytes]
+
+_JSON: Header = (b"content-type", b"application/json")
+_NO_STORE: tuple[Header, ...] = (
+    (b"cache-control", b"no-store"),  # RFC 6749 §5.1, RFC 9449 §8.2
+    (b"x-content-type-options", b"nosniff"),
+)
+_AUTHENTICATE: Header = (b"www-authenticate", b'Basic realm="fleeting", charset="UTF-8"')
+
+
+def encode(body: Any) -> bytes:  # noqa: ANN401 -- it is JSON
+    """Return *body* as JSON text."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def headers(
+    request_id: str, body: bytes, *, nonce: str | None = None, extra: Iterable[Header] = ()
+) -> list[Header]:
+    """Return the headers of a JSON answer that nobody may store."""
+    fields = [
+        _JSON,
+        (b"content-length", str(len(body)).encode()),
+        *_NO_STORE,
+        (b"x-request-id", request_id.encode()),
+        *extra,
+    ]
+    if nonce is not None:
+        fields.append((b"dpop-nonce", nonce.encode()))
+    return fields
+
+
+def render_error(error: OAuthError, request_id: str) -> tuple[int, bytes, tuple[Header, ...]]:
+    """Return status, body and further headers of a refusal (RFC 6749 §5.2)."""
+    body = encode(
+        {
+            "error": error.error,
+            "error_description": printable(error.description),
+            "request_id": request_id,
+        }
+    )
+    return error.status, body, tuple(_extra_headers(error))
+
+
+def _extra_headers(error: OAuthError) -> Iterable[Header]:
+    if isinstance(error, InvalidClient):
+        yield _AUTHENTICATE  # RFC 6749 §5.2: MUST with 401
+    if isinstance(error, TemporarilyUnavailable):
+        yield (b"retry-after", b"1")
+
+
+def printable(description: str) -> str:
+    """Return *description* in the characters that RFC 6749 §5.2 allows."""
+    return "".join(
+        character if " " <= character <= "~" and character not in '"\\' else _REPLACED[character]
+        for character in description
+    )
+
+
+class _Replacements(dict[str, str]):
+    """Quotes become single ones, everything else that is not allowed a question mark."""
+
+    def __missing__(self, character: str) -> str:
+        return "'" if character in '"\\' else "?"
+
+
+_REPLACED = _Replacements()

@@ -1,0 +1,82 @@
+"""Run the workers of an installation until they are told to stop."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from fleeting.server.app import create_app
+from fleeting.server.logs import configure_logs
+from fleeting.server.metrics import MULTIPROCESS_VARIABLE
+from fleeting.server.settings import CONFIG_VARIABLE, Settings, SettingsError, load_settings
+from fleeting.server.wiring import build_worker
+from fleeting.stores import MEMORY
+from fleeting.stores.migrate import upgrade
+
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75
+_HEADER_BYTES = 65_536
+
+log = structlog.get_logger("fleeting.server")
+
+
+def serve(config: Path, settings: Settings) -> None:
+    """Serve *settings*, which *config* declares, with as many workers as they say.
+
+    On SIGTERM or SIGINT every worker finishes what it started, commits, and exits, at the latest
+    after ``shutdown_timeout``.
+
+    Raises:
+        SettingsError, SigningKeysError, PolicyProblems: the installation cannot be served.
+        StoreUnavailableError: the database cannot be reached.
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    for warning in settings.warnings:
+        log.warning("weak setting", warning=warning)
+    if settings.workers == 1:
+        _run(create_app(settings), settings)
+        return
+    _prepare_workers(config, settings)
+    _run("fleeting.server.serving:worker_app", settings)
+
+
+def _prepare_workers(config: Path, settings: Settings) -> None:
+    """Find every fault once, before there are workers to find it again and again."""
+    if settings.database == MEMORY:
+        raise SettingsError("memory:// is one process's own: use SQLite or PostgreSQL for workers")
+    build_worker(settings)
+    if settings.database.startswith("sqlite"):
+        upgrade(settings.database, settings.directory)
+    os.environ[CONFIG_VARIABLE] = str(config.resolve())
+    os.environ.setdefault(MULTIPROCESS_VARIABLE, tempfile.mkdtemp(prefix="fleeting-metrics-"))
+
+
+def worker_app() -> Starlette:
+    """Return the application of one of several workers, from the environment ``serve`` left."""
+    settings = load_settings(Path(os.environ[CONFIG_VARIABLE]))
+    configure_logs(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+def _run(app: Starlette | str, settings: Settings) -> None:
+    host, port = settings.bind
+    uvicorn.run(
+        app,
+        factory=isinstance(app, str),
+        host=host,
+        port=port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # what a Host or Forwarded header says counts for nothing here
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),
+    )

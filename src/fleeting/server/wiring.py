@@ -1,0 +1,108 @@
+"""Put the parts of one worker together."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from fleeting.policy import PolicyBundle
+from fleeting.ports import Store
+from fleeting.server.installing import (
+    http_client,
+    installation,
+    load_policy_set,
+    provider_keys,
+    resource_keys,
+)
+from fleeting.server.metrics import Metrics
+from fleeting.server.settings import Settings
+from fleeting.server.signing_keys import SigningKeys
+from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
+from fleeting.stores import open_store
+from fleeting.usecases.authorize_transaction import AuthorizeTransaction
+from fleeting.usecases.calling import Call, Desk
+from fleeting.usecases.guarding import GuardDesk
+from fleeting.usecases.introspect_token import IntrospectToken
+from fleeting.usecases.issue_token import IssueToken
+from fleeting.usecases.minting import Mint
+from fleeting.usecases.report_call import ReportCall
+from fleeting.usecases.revoke_token import RevokeToken
+from fleeting.usecases.spend_token import SpendToken
+from fleeting.usecases.subjects import Subjects
+
+
+@dataclass(slots=True)
+class PolicyInForce:
+    """The policy set in force: one reference, swapped whole."""
+
+    bundle: PolicyBundle
+
+    def current(self) -> PolicyBundle:
+        """Return the whole set."""
+        return self.bundle
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """One worker's use cases."""
+
+    issue_token: IssueToken
+    authorize_transaction: AuthorizeTransaction
+    spend_token: SpendToken
+    introspect_token: IntrospectToken
+    revoke_token: RevokeToken
+    report_call: ReportCall
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """All that one worker process holds."""
+
+    settings: Settings
+    store: Store
+    signing_keys: SigningKeys
+    policy: PolicyInForce
+    clock: SystemClock
+    http: httpx.AsyncClient
+    metrics: Metrics
+    use_cases: UseCases
+
+
+def build_worker(settings: Settings) -> Worker:
+    """Return a worker for *settings*, its store still to be opened.
+
+    Raises:
+        SettingsError, SigningKeysError, PolicyProblems: the installation cannot be served.
+    """
+    clock, ids = SystemClock(), SystemIds()
+    store = open_store(settings.database, clock=clock, base_dir=settings.directory)
+    signing_keys = SigningKeys(settings.signing_keys, settings.max_lifetime, clock.now())
+    policy = PolicyInForce(load_policy_set(settings))
+    http = http_client()
+    declared = installation(settings)
+    desk = Desk(declared, store, clock, signing_keys.nonces, StrangersBudget())
+    subjects = Subjects(declared, provider_keys(settings, http))
+    mint = Mint(desk, policy, signing_keys, ids)
+    guards = GuardDesk(desk, signing_keys)
+    use_cases = UseCases(
+        IssueToken(desk, subjects, mint, ids),
+        AuthorizeTransaction(desk, subjects, mint, resource_keys(settings, http)),
+        SpendToken(guards),
+        IntrospectToken(guards, store),
+        RevokeToken(guards),
+        ReportCall(guards),
+    )
+    return Worker(settings, store, signing_keys, policy, clock, http, Metrics(), use_cases)
+
+
+def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
+    """Return the form endpoints' use cases by path (DESIGN §6)."""
+    return {
+        "/token": use_cases.issue_token,
+        "/transaction-authorization": use_cases.authorize_transaction,
+        "/spend": use_cases.spend_token,
+        "/introspect": use_cases.introspect_token,
+        "/revoke": use_cases.revoke_token,
+        "/report": use_cases.report_call,
+    }

@@ -1,0 +1,1 @@
+"""One deed per file, five beats each: gather, decide, sign, commit, return."""

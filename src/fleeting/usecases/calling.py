@@ -1,0 +1,201 @@
+"""Who calls, and the story of the call that a refusal must be able to tell."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from fleeting.core.client_auth import (
+    AuthenticatedClient,
+    ClientCredentials,
+    authenticate_client,
+)
+from fleeting.core.errors import (
+    InvalidClient,
+    InvalidDpopProof,
+    InvalidTransactionChallenge,
+    OAuthError,
+    TemporarilyUnavailable,
+    UseDpopNonce,
+)
+from fleeting.core.evidence import Entry
+from fleeting.core.model import AccessRequest, Claim, Decision, SenderKey
+from fleeting.core.recording import refused_entry
+from fleeting.core.requests import Form
+from fleeting.core.sender import Nonces, ProofContext, verify_proof
+from fleeting.ports import Clock, Ledger, Outcome, StoreUnavailableError, Write
+from fleeting.usecases.installation import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request, as far as the use cases care. Nothing of it is verified.
+
+    proofs: the values of every ``DPoP`` header field; uri: the endpoint as we know ourselves.
+    """
+
+    request_id: str
+    method: str
+    uri: str
+    form: Form
+    authorization: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
+
+    def credentials(self) -> ClientCredentials:
+        """Return what the call says about who sent it."""
+        return ClientCredentials(
+            self.authorization,
+            self.form.get("client_id"),
+            self.form.get("client_assertion"),
+            self.form.get("client_assertion_type"),
+        )
+
+
+@dataclass(slots=True)
+class Story:
+    """What became clear of a call so far: the one thing here that changes.
+
+    now: the instant at which all of the call is judged.
+    recorded: the ledger has the refusal already.
+    """
+
+    call: Call
+    now: datetime
+    client_id: str | None = None
+    claims: list[Claim] = field(default_factory=list)
+    request: AccessRequest | None = None
+    decision: Decision | None = None
+    recorded: bool = False
+
+    def refusal(self, error: OAuthError) -> Entry:
+        """Return the ledger's entry for refusing the call with *error*."""
+        return refused_entry(
+            self.call.request_id,
+            error,
+            self.now,
+            client_id=self.client_id,
+            request=self.request,
+            decision=self.decision,
+        )
+
+
+class Budget(Protocol):
+    """A bound on what strangers can make the ledger grow by (ATTACKS 33)."""
+
+    def allows(self, now: datetime) -> bool:
+        """Return whether one more refusal of an unauthenticated call is recorded now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every use case that faces a client needs."""
+
+    installation: Installation
+    ledger: Ledger
+    clock: Clock
+    nonces: Callable[[], Nonces]
+    strangers: Budget
+
+    @asynccontextmanager
+    async def story(self, call: Call) -> AsyncIterator[Story]:
+        """Follow one call; a refusal is recorded before it leaves (house rule 3).
+
+        Raises:
+            TemporarilyUnavailable: the ledger cannot take the record, so nothing is answered.
+        """
+        story = Story(call, self.clock.now())
+        try:
+            yield story
+        except StoreUnavailableError as error:
+            raise unavailable(error) from error
+        except OAuthError as error:
+            await self._record(story, error)
+            raise
+
+    async def _record(self, story: Story, error: OAuthError) -> None:
+        if story.recorded or _is_protocol(error):
+            return
+        if story.client_id is None and not self.strangers.allows(story.now):
+            return
+        entry = story.refusal(error)
+        try:
+            await self.ledger.commit(Write(tuple(story.claims), record=lambda _: (entry,)))
+        except StoreUnavailableError as gone:
+            raise unavailable(gone) from gone
+
+    def authenticate(self, story: Story) -> AuthenticatedClient:
+        """Say which client calls (RFC 6749 §2.3).
+
+        Raises:
+            InvalidClient, InvalidRequest: see ``core.client_auth``.
+        """
+        authenticated = authenticate_client(
+            story.call.credentials(),
+            self.installation.registrations,
+            issuer=self.installation.issuer,
+            now=story.now,
+        )
+        story.client_id = authenticated.client.client_id
+        if authenticated.claim is not None:
+            story.claims.append(authenticated.claim)
+        return authenticated
+
+    def prove_key(self, story: Story, authenticated: AuthenticatedClient) -> SenderKey | None:
+        """Return the key that the call proves; None only for a client declared bearer (D4).
+
+        Raises:
+            InvalidDpopProof, UseDpopNonce: see ``core.sender``.
+        """
+        call = story.call
+        if not call.proofs and authenticated.client.insecure_bearer:
+            return None
+        proof = verify_proof(
+            call.proofs, ProofContext(call.method, call.uri, self.nonces(), story.now)
+        )
+        story.claims.append(proof.claim)
+        return proof.key
+
+    async def commit(self, story: Story, write: Write) -> Outcome:
+        """Commit *write* with the call's claims; a replay is refused, and recorded as such.
+
+        Raises:
+            InvalidClient, InvalidDpopProof, InvalidTransactionChallenge: what was sent was sent
+                before.
+            StoreUnavailableError: nothing was done, as far as anyone may be told.
+        """
+        success = write.record
+
+        def record(outcome: Outcome) -> tuple[Entry, ...]:
+            if outcome.replayed is None:
+                return tuple(success(outcome))
+            return (story.refusal(replay_error(outcome.replayed)),)
+
+        outcome = await self.ledger.commit(
+            replace(write, claims=tuple(story.claims), record=record)
+        )
+        if outcome.replayed is not None:
+            story.recorded = True
+            raise replay_error(outcome.replayed)
+        return outcome
+
+
+def _is_protocol(error: OAuthError) -> bool:
+    """Tell what is no refusal: asking for a nonce, and faults of our own."""
+    return isinstance(error, UseDpopNonce) or error.status >= 500  # noqa: PLR2004 -- HTTP
+
+
+def unavailable(cause: Exception) -> TemporarilyUnavailable:
+    """Return the answer for a store or a party that cannot be reached now."""
+    return TemporarilyUnavailable("try again in a moment; nothing was done", detail=str(cause))
+
+
+def replay_error(claim: Claim) -> OAuthError:
+    """Return the refusal of what was sent before (RFC 7523 §3, RFC 9449 §11.1)."""
+    kind = claim.space.partition(":")[0]
+    if kind == "assertion":
+        return InvalidClient("the client assertion was used before: sign a new one, with a new jti")
+    if kind == "challenge":
+        return InvalidTransactionChallenge("the transaction challenge was used before")
+    return InvalidDpopProof("the DPoP proof was used before: make a new one for each request")

@@ -1,0 +1,79 @@
+"""Decide, sign, commit: from an access request to its token, whichever door it came through."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fleeting.core.issuance import (
+    ACCESS_TOKEN_TYP,
+    decide_token,
+    grantable,
+    refused_json,
+    token_claims,
+    token_record,
+    token_response,
+    within_subject_token,
+)
+from fleeting.core.jose import KeySet
+from fleeting.core.model import AccessRequest
+from fleeting.core.recording import issued_entry
+from fleeting.policy import PolicyBundle
+from fleeting.ports import Ids, Write
+from fleeting.usecases.calling import Desk, Story
+
+
+class Signer(Protocol):
+    """The holder of the signing keys."""
+
+    def sign(self, typ: str, claims: Mapping[str, Any]) -> str:
+        """Return *claims* as a compact JWS by the active key."""
+        ...
+
+    def keys(self) -> KeySet:
+        """Return every key whose signatures still count: active, coming and retiring."""
+        ...
+
+
+class PolicySource(Protocol):
+    """The policy set in force."""
+
+    def current(self) -> PolicyBundle:
+        """Return the whole set; a request keeps to the one it started with."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Make the one token that an access request is worth. Nothing leaves before it is recorded."""
+
+    desk: Desk
+    policy: PolicySource
+    signer: Signer
+    ids: Ids
+
+    async def __call__(self, story: Story, request: AccessRequest) -> dict[str, Any]:
+        """Return the token response (RFC 6749 §5.1).
+
+        Raises:
+            AccessDenied and its kind: see ``core.issuance.grantable``.
+        """
+        story.request = request
+        permitted = self.policy.current().decide(request, now=story.now)
+        types = self.desk.installation.catalogue.types
+        decision = story.decision = within_subject_token(request, permitted, types)
+        granted = grantable(request, decision)
+        token = decide_token(
+            request,
+            granted,
+            issuer=self.desk.installation.issuer,
+            jti=self.ids.new_id(),
+            now=story.now,
+        )
+
+        signed = self.signer.sign(ACCESS_TOKEN_TYP, token_claims(token))
+
+        entry = issued_entry(request, decision, token, story.now)
+        record = token_record(token, request.id)
+        await self.desk.commit(story, Write(token=record, record=lambda _: (entry,)))
+
+        return token_response(token, signed, refused_json(request.operations, granted.refused))
