@@ -50,7 +50,7 @@ class Challenge:
     actors: tuple[Actor, ...] = ()
 
 
-def make_challenge_claims(  # noqa: PLR0913 -- the claims of draft §3.2.2, one each
+def make_challenge_claims(
     *,
     resource: str,
     authorization_server: str,

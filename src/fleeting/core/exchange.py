@@ -22,7 +22,8 @@ class IdentityProvider:
     """Whose tokens may be exchanged, and how their claims describe a subject.
 
     audience: what a token's ``aud`` must name, so that only tokens meant for us count.
-    claims: claim → subject attribute. subject_prefix: keeps the subjects of several providers apart.
+    claims: claim → subject attribute.
+    subject_prefix: keeps the subjects of several providers apart.
     """
 
     issuer: str

@@ -188,7 +188,7 @@ def scope_text(operations: Iterable[Operation]) -> str:
 
 
 def act_claim(actors: Sequence[Actor]) -> dict[str, Any] | None:
-    """Return a delegation chain as nested ``act`` claims, current actor outermost (RFC 8693 §4.1)."""
+    """Return a delegation chain as nested ``act``, current actor outermost (RFC 8693 §4.1)."""
     act: dict[str, Any] | None = None
     for actor in reversed(actors):
         members = {"sub": actor.sub, "iss": actor.iss, "client_id": actor.client_id, "act": act}

@@ -2,8 +2,8 @@
 
 The laws of this module, whatever a header says: the caller names the algorithms and the type; a
 key serves the algorithms of its own kind only; ``none`` and every HMAC are unknown; ``crit``,
-``b64`` and JSON serialisations are refused; ``jku``, ``x5u``, ``x5c`` and ``jwk`` are never followed
-(RFC 8725 §3). Only ``core.sender`` reads ``jwk``, and only to ask who holds that key.
+``b64`` and JSON serialisations are refused; ``jku``, ``x5u``, ``x5c`` and ``jwk`` are never
+followed (RFC 8725 §3). Only ``core.sender`` reads ``jwk``, and only to ask who holds that key.
 """
 
 import base64

@@ -50,7 +50,7 @@ def _endpoint_auth(endpoint: str) -> dict[str, Any]:
 def resource_metadata(
     resource: str, *, issuer: str, jwks_uri: str, types: Iterable[str], scopes: Iterable[str]
 ) -> dict[str, Any]:
-    """Return protected resource metadata (RFC 9728 §2, draft-rosomakho-oauth-txn-challenge §3.3)."""
+    """Return protected resource metadata (RFC 9728 §2, txn-challenge draft §3.3)."""
     return {
         "resource": resource,
         "authorization_servers": [issuer],

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 FieldValue: TypeAlias = str | int | bool | Decimal | tuple[str, ...]
 """One bound of an operation: what a JSON value became once its declared kind had checked it."""

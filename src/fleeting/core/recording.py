@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from fleeting.core.evidence import Entry, EntryKind
 from fleeting.core.durations import format_duration
 from fleeting.core.errors import OAuthError
+from fleeting.core.evidence import Entry, EntryKind
 from fleeting.core.issuance import act_claim
 from fleeting.core.limits import describe_approvals
 from fleeting.core.model import (
@@ -96,8 +96,8 @@ def _subject_json(subject: Subject) -> Json:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _sorted(names: frozenset[str]) -> list[Json]:
-    return list(sorted(names))
+def _sorted(names: frozenset[str]) -> Json:
+    return [*sorted(names)]
 
 
 def operations_json(operations: Sequence[Operation]) -> list[Json]:
@@ -164,7 +164,7 @@ def spend_entry(
     return Entry(kind, at, request_id, body, record.txn, record.jti)
 
 
-def reported_entry(  # noqa: PLR0913 -- what a guard reports, one each
+def reported_entry(
     token: AccessToken,
     request_id: str,
     guard: str,

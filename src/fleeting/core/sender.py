@@ -1,7 +1,7 @@
 """DPoP: who holds the key that a request is bound to (RFC 9449).
 
-mTLS thumbprints (RFC 8705) are named in the model; no face of this version terminates TLS itself, so
-nothing here reads a certificate: a header that carries one proves nothing (ATTACKS 14).
+mTLS thumbprints (RFC 8705) are named in the model; no face of this version terminates TLS itself,
+so nothing here reads a certificate: a header that carries one proves nothing (ATTACKS 14).
 """
 
 import hashlib
@@ -107,8 +107,8 @@ def verify_proof(proofs: Sequence[str], context: ProofContext) -> VerifiedProof:
     """Verify the DPoP proof of a request (RFC 9449 §4.3, its twelve checks in order).
 
     proofs: the values of every ``DPoP`` header field.
-    This does NOT check that the proof is new (the store claims ``claim``), nor that a token is bound
-    to its key (``core.validation`` does).
+    This does NOT check that the proof is new (the store claims ``claim``), nor that a token is
+    bound to its key (``core.validation`` does).
 
     Raises:
         InvalidDpopProof: missing, repeated, malformed, for another request, too old, or not signed
@@ -207,7 +207,7 @@ def _normalized_path(path: str) -> str:
     )
 
 
-def make_proof_claims(  # noqa: PLR0913 -- the claims of RFC 9449 §4.2, one each
+def make_proof_claims(
     *, jti: str, method: str, uri: str, now: datetime, nonce: str | None, access_token: str | None
 ) -> dict[str, Any]:
     """Return the claims of a proof for one request (RFC 9449 §4.2)."""

@@ -1,4 +1,4 @@
-"""What a resource server must check before it serves (RFC 9068 §4, RFC 9449 §7, DESIGN §1 step 5)."""
+"""What a resource server must check before it serves (RFC 9068 §4, RFC 9449 §7, DESIGN §1)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class PresentedToken:
 
 
 def presented_token(authorization: list[str]) -> PresentedToken | None:
-    """Take the access token out of the ``Authorization`` header fields (RFC 6750 §2.1, RFC 9449 §7.1).
+    """Take the access token out of the ``Authorization`` fields (RFC 6750 §2.1, RFC 9449 §7.1).
 
     Tokens in the query or the body are not looked for (RFC 9700 §4.3.2).
 

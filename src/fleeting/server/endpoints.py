@@ -1,4 +1,4 @@
-"""Form endpoints: read a bounded body, call the use case, answer. Raw ASGI, for they are hot (D8)."""
+"""Form endpoints: read a bounded body, call the use case, answer. Raw ASGI: they are hot (D8)."""
 
 import asyncio
 import secrets

@@ -16,6 +16,8 @@ from fleeting.server.wiring import Worker
 _KEYS_EVERY = timedelta(seconds=1)
 _PRUNE_EVERY = timedelta(seconds=30)
 _PRUNE_ROWS = 5_000
+_PRUNE_BATCHES = 60
+_PRUNE_PAUSE_SECONDS = 0.1
 
 log = structlog.get_logger("fleeting.server")
 
@@ -75,8 +77,11 @@ async def prune_once(worker: Worker) -> None:
     keep = worker.settings.ledger_keep_days
     now = worker.clock.now()
     before = None if keep is None else now - timedelta(days=keep)
-    while await worker.store.prune(now, ledger_before=before, limit=_PRUNE_ROWS) >= _PRUNE_ROWS:
-        await asyncio.sleep(0.1)
+    for _ in range(_PRUNE_BATCHES):
+        gone = await worker.store.prune(now, ledger_before=before, limit=_PRUNE_ROWS)
+        if gone < _PRUNE_ROWS:
+            return
+        await asyncio.sleep(_PRUNE_PAUSE_SECONDS)
 
 
 async def sign_checkpoint(worker: Worker) -> None:

@@ -48,9 +48,9 @@ class _Party:
 
 
 class CachedPartyKeys:
-    """A ``usecases.parties.PartyKeys``: cached, fetched once at a time per party, at a bounded rate.
+    """Parties' keys, cached; each party is asked once at a time and at a bounded rate.
 
-    Whoever needs no key of a party never waits for it; stale keys serve while fresh ones are fetched.
+    Whoever needs no key of a party never waits for it; stale keys serve while new ones are fetched.
     """
 
     def __init__(self, sources: Mapping[str, Fetch]) -> None:

@@ -169,7 +169,7 @@ def _publics(keys: Iterable[SigningKey]) -> tuple[VerificationKey, ...]:
 
 
 class SigningKeys:
-    """The keys in force in this process: a ``usecases.minting.Signer`` that follows its directory."""
+    """The keys in force in this process: a signer that follows its directory."""
 
     def __init__(self, directory: Path, max_lifetime: timedelta, now: datetime) -> None:
         """Read the directory.

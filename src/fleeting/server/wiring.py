@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from fleeting.policy import PolicyBundle
-from fleeting.ports import Store
+from fleeting.ports import Clock, Store
 from fleeting.server.installing import (
     http_client,
     installation,
@@ -63,23 +63,27 @@ class Worker:
     store: Store
     signing_keys: SigningKeys
     policy: PolicyInForce
-    clock: SystemClock
+    clock: Clock
     http: httpx.AsyncClient
     metrics: Metrics
     use_cases: UseCases
 
 
-def build_worker(settings: Settings) -> Worker:
+def build_worker(
+    settings: Settings, *, clock: Clock | None = None, http: httpx.AsyncClient | None = None
+) -> Worker:
     """Return a worker for *settings*, its store still to be opened.
+
+    clock, http: the world as a simulator has it; the machine's own by default.
 
     Raises:
         SettingsError, SigningKeysError, PolicyProblems: the installation cannot be served.
     """
-    clock, ids = SystemClock(), SystemIds()
+    clock, ids = clock or SystemClock(), SystemIds()
+    http = http or http_client()
     store = open_store(settings.database, clock=clock, base_dir=settings.directory)
     signing_keys = SigningKeys(settings.signing_keys, settings.max_lifetime, clock.now())
     policy = PolicyInForce(load_policy_set(settings))
-    http = http_client()
     declared = installation(settings)
     desk = Desk(declared, store, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(declared, provider_keys(settings, http))
