@@ -11,6 +11,12 @@ from sqlalchemy.exc import ArgumentError
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql://"
 
+_PRAGMAS = (
+    "synchronous = FULL",  # WAL's default would lose the last commits with the power
+    "cache_size = -16384",  # 16 MiB: index pages that are hit at random stay at hand
+    "wal_autocheckpoint = 4000",  # likewise written back once for many changes
+)
+
 BUSY_SECONDS = 5.0
 """How long a SQLite writer waits for another process's transaction."""
 
@@ -78,7 +84,8 @@ def connect_sqlite(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous = FULL")
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
     return connection
 
 
