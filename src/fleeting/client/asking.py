@@ -63,56 +63,39 @@ def obtain(asker: Asker, wish: Wish) -> Flow[Token]:
 
 def wish_form(wish: Wish) -> dict[str, str]:
     """Return *wish* as the form of a token request (RFC 6749 §4.4.2, RFC 8693 §2.1)."""
-    form = _optional(
+    grant_type = TOKEN_EXCHANGE if "subject_token" in wish else CLIENT_CREDENTIALS
+    return _optional(
+        grant_type=grant_type,
         scope=_scope_text(wish.get("scope")),
         resource=wish.get("resource"),
         authorization_details=_json_text(wish.get("authorization_details")),
-        request_context=_json_text(wish.get("context")),
+        **_circumstances(wish),
     )
-    if "subject_token" not in wish:
-        return {"grant_type": CLIENT_CREDENTIALS, **form}
-    form |= {
-        "grant_type": TOKEN_EXCHANGE,
-        "subject_token": wish["subject_token"],
-        "subject_token_type": wish.get("subject_token_type", JWT_TYPE),
-    }
+
+
+def _circumstances(wish: Wish) -> dict[str, str]:
+    """Return for whom and why, which goes with a challenge as with a token request."""
+    form = _optional(request_context=_json_text(wish.get("context")))
+    if "subject_token" in wish:
+        form["subject_token"] = wish["subject_token"]
+        form["subject_token_type"] = wish.get("subject_token_type", JWT_TYPE)
     if "actor_token" in wish:
         form["actor_token"] = wish["actor_token"]
         form["actor_token_type"] = wish.get("actor_token_type", JWT_TYPE)
     return form
 
 
-def answer_challenge(
-    asker: Asker, text: str, challenge: Challenge, context: Mapping[str, Json] | None
-) -> Flow[Token]:
+def answer_challenge(asker: Asker, text: str, challenge: Challenge, wish: Wish) -> Flow[Token]:
     """Trade a validated challenge for a token (draft-rosomakho-oauth-txn-challenge §4.1).
 
-    The token must be for the same transaction: one with another ``txn`` would be good for another.
+    wish: for whom and why; what is asked for is the challenge itself. The token must be for the
+    same transaction: one with another ``txn`` would be good for another.
     """
-    form = {
-        "transaction_challenge": text,
-        **_optional(request_context=_json_text(context)),
-    }
+    form = {"transaction_challenge": text, **_circumstances(wish)}
     token = yield from _token(asker, "transaction_authorization_endpoint", form)
     if token.txn not in (None, challenge.txn):
         raise UnexpectedAnswerError("the token is for another transaction than the challenge")
     return token
-
-
-def challenge_wish(
-    challenge: Challenge, context: Mapping[str, Json] | None, subject_token: str, token_type: str
-) -> Wish:
-    """Return what a validated challenge asks for, to be had in exchange for a subject token."""
-    wish = Wish(
-        resource=challenge.resource, subject_token=subject_token, subject_token_type=token_type
-    )
-    if isinstance(challenge.details, list):
-        wish["authorization_details"] = [d for d in challenge.details if isinstance(d, dict)]
-    if challenge.scopes:
-        wish["scope"] = challenge.scopes
-    if context is not None:
-        wish["context"] = context
-    return wish
 
 
 def revoke(asker: Asker, token: Token) -> Flow[None]:

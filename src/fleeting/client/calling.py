@@ -5,13 +5,13 @@ httpx client sends; a ``Fetch`` goes to the issuer, or fetches a public document
 """
 
 import hashlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import httpx
 
-from fleeting.client.asking import Asker, answer_challenge, challenge_wish, obtain
+from fleeting.client.asking import Asker, Wish, answer_challenge
 from fleeting.client.authenticate_header import AuthChallenge, auth_challenges
 from fleeting.client.discovery import resource_keys
 from fleeting.client.errors import (
@@ -28,7 +28,6 @@ from fleeting.client.wire import Fetch, Fetched, Flow
 from fleeting.core.challenge import ACCEPT_HEADER, Challenge, challenge_resource, read_challenge
 from fleeting.core.errors import OAuthError
 from fleeting.core.jose import JoseError, KeySet, UnknownKeyError, UnverifiedJwt
-from fleeting.core.model import Json
 
 CallFlow: TypeAlias = Generator[httpx.Request | Fetch, httpx.Response | Fetched, None]
 Presenting: TypeAlias = Generator[httpx.Request, httpx.Response, httpx.Response]
@@ -41,32 +40,35 @@ _KEYED_HEADERS = ("authorization", "cookie", "content-type")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One ``JustInTime``: who asks, for what purpose, and which tokens may be presented again.
+    """One ``JustInTime``: who asks, and which tokens may be presented again.
 
     resource: the only resource whose challenges are accepted; None: the one the call goes to.
     """
 
     asker: Asker
-    context: Mapping[str, Json] | None = None
     resource: str | None = None
-    subject_token_type: str = ""
     held: HeldTokens = field(default_factory=HeldTokens, repr=False)
 
 
-def call(caller: Caller, request: httpx.Request, subject_token: str | None) -> CallFlow:
+def call(caller: Caller, request: httpx.Request, wish: Wish) -> CallFlow:
     """Make the call *request*, obtaining a token for it when the resource asks for one.
+
+    wish: for whom and why; what is needed is the resource's to say.
 
     Raises:
         FleetingError: a refusal of the issuer, of the resource, or of this flow itself.
     """
-    key = call_key(request, subject_token)
+    key = call_key(request, wish.get("subject_token"))
     request.headers[ACCEPT_HEADER] = "?1"
     response = yield from _call_with_held(caller, request, key)
     text = _transaction_challenge(response)
     if text is None:
         return
     challenged = _challenged_call(request, response)
-    token = yield from _authorize(caller, text, challenged.url, subject_token)
+    challenge = yield from _validated(caller, text, challenged.url)
+    token = yield from answer_challenge(caller.asker, text, challenge, wish)
+    # No second challenge would be followed: without it, a refusal says what is wrong.
+    challenged.headers.pop(ACCEPT_HEADER, None)
     response = yield from present(caller.asker, challenged, token)
     raise_if_refused(response, token)
     if challenged is request:
@@ -92,38 +94,35 @@ def _call_with_held(caller: Caller, request: httpx.Request, key: bytes) -> Prese
     token = caller.held.take(key, caller.asker.now())
     if token is None:
         return (yield from _send(caller.asker, request))
-    own = request.headers.get("authorization")
     response = yield from present(caller.asker, request, token)
     if _refusal(response) is None:
         return response
     caller.held.drop(key, token)
     if _transaction_challenge(response) is not None:
         return response
-    _withdraw(request, own)
     return (yield from _send(caller.asker, request))
-
-
-def _withdraw(request: httpx.Request, own: str | None) -> None:
-    del request.headers["authorization"]
-    request.headers.pop("dpop", None)
-    if own is not None:
-        request.headers["authorization"] = own
 
 
 def present(asker: Asker, request: httpx.Request, token: Token) -> Presenting:
     """Send *request* with *token* and a proof of its key, once more if a nonce is wanted.
+
+    The token does not stay in *request*, which the caller may keep, log or send again.
 
     Raises:
         InsecureUrlError: the call is neither https nor http on loopback.
     """
     if not is_secure(request.url):
         raise InsecureUrlError("a token is sent to https, or to http on loopback, only")
-    _add_token(asker, request, token)
-    response = yield from _send(asker, request)
-    if not _wants_nonce(response):
-        return response
-    _add_token(asker, request, token)
-    return (yield from _send(asker, request))
+    own = request.headers.get("authorization")
+    try:
+        _add_token(asker, request, token)
+        response = yield from _send(asker, request)
+        if not _wants_nonce(response):
+            return response
+        _add_token(asker, request, token)
+        return (yield from _send(asker, request))
+    finally:
+        _withdraw(request, own)
 
 
 def _send(asker: Asker, request: httpx.Request) -> Presenting:
@@ -142,6 +141,13 @@ def _add_token(asker: Asker, request: httpx.Request, token: Token) -> None:
         request.headers["dpop"] = proof
 
 
+def _withdraw(request: httpx.Request, own: str | None) -> None:
+    request.headers.pop("authorization", None)
+    request.headers.pop("dpop", None)
+    if own is not None:
+        request.headers["authorization"] = own
+
+
 def _wants_nonce(response: httpx.Response) -> bool:
     refusal = _refusal(response)
     return refusal is not None and refusal.parameters.get("error") == "use_dpop_nonce"
@@ -156,9 +162,8 @@ def raise_if_refused(response: httpx.Response, token: Token) -> None:
     refusal = _refusal(response)
     if refusal is None:
         return
-    private = (token.value, response.request.headers.get("dpop", ""))
     texts = (refusal.parameters.get(name, "") for name in ("error", "error_description"))
-    error, description = (readable(text, private) for text in texts)
+    error, description = (readable(text, (token.value,)) for text in texts)
     raise TokenRefusedError(
         description or error or "the resource does not say why",
         error=error,
@@ -203,14 +208,6 @@ def _challenged_call(request: httpx.Request, response: httpx.Response) -> httpx.
         )
     asked.read()
     return asked
-
-
-def _authorize(caller: Caller, text: str, url: httpx.URL, subject_token: str | None) -> Flow[Token]:
-    challenge = yield from _validated(caller, text, url)
-    if subject_token is None:
-        return (yield from answer_challenge(caller.asker, text, challenge, caller.context))
-    wish = challenge_wish(challenge, caller.context, subject_token, caller.subject_token_type)
-    return (yield from obtain(caller.asker, wish))
 
 
 def _validated(caller: Caller, text: str, url: httpx.URL) -> Flow[Challenge]:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import httpx
 
-from fleeting.client.asking import JWT_TYPE, Asker
+from fleeting.client.asking import JWT_TYPE, Asker, Wish
 from fleeting.client.calling import Caller, call, present, raise_if_refused
 from fleeting.client.identity import make_identity
 from fleeting.client.keys import KeySource
@@ -76,8 +76,10 @@ class JustInTime(httpx.Auth):
             dpop_key=dpop_key,
             insecure_bearer=insecure_bearer,
         )
-        self._caller = Caller(Asker(identity), context, resource, subject_token_type)
+        self._caller = Caller(Asker(identity), resource)
+        self._circumstances = Wish() if context is None else Wish(context=context)
         self._subject_token = subject_token
+        self._subject_token_type = subject_token_type
         self._client = client
         self._async_client = async_client
 
@@ -90,7 +92,7 @@ class JustInTime(httpx.Auth):
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive the flow for ``httpx.Client``."""
         request.read()
-        flow = call(self._caller, request, self._subject())
+        flow = call(self._caller, request, self._wish(self._subject()))
         with Wire(self._client) as wire:
             step = next(flow)
             while True:
@@ -105,7 +107,7 @@ class JustInTime(httpx.Auth):
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive the flow for ``httpx.AsyncClient``."""
         await request.aread()
-        flow = call(self._caller, request, await self._subject_async())
+        flow = call(self._caller, request, self._wish(await self._subject_async()))
         async with AsyncWire(self._async_client) as wire:
             step = next(flow)
             while True:
@@ -114,6 +116,15 @@ class JustInTime(httpx.Auth):
                     step = flow.send(reply)
                 except StopIteration:
                     return
+
+    def _wish(self, subject: str | None) -> Wish:
+        if subject is None:
+            return self._circumstances
+        return {
+            **self._circumstances,
+            "subject_token": subject,
+            "subject_token_type": self._subject_token_type,
+        }
 
     def _subject(self) -> str | None:
         subject = self._subject_token() if callable(self._subject_token) else self._subject_token
@@ -134,14 +145,14 @@ class TokenAuth(httpx.Auth):
     Raises, out of the httpx call: TokenRefusedError, InsecureUrlError.
     """
 
+    requires_request_body = True
+
     def __init__(self, asker: Asker, token: Token) -> None:
         self._asker = asker
         self._token = token
 
     def __repr__(self) -> str:
         return f"TokenAuth({self._token!r})"
-
-    requires_request_body = True
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Present the token; see ``client.calling``."""
