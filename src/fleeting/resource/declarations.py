@@ -14,10 +14,10 @@ from fleeting.core.declaring import DeclarationError
 from fleeting.core.jose import JoseError, SigningKey
 from fleeting.core.operations import OperationType, declare_type
 
-Types: TypeAlias = "Mapping[str, OperationType | Mapping[str, object]] | str | Path"
+Types: TypeAlias = Mapping[str, OperationType | Mapping[str, object]] | str | Path
 """Declared types by name, or the path of a TOML file with ``[types.*]`` (a ``fleeting.toml``)."""
 
-PrivateKey: TypeAlias = "Mapping[str, Any] | str | Path"
+PrivateKey: TypeAlias = Mapping[str, Any] | str | Path
 """A private P-256 JWK: as a mapping, as JSON text, or the path of a file with it."""
 
 
