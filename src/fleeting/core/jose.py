@@ -15,6 +15,16 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+)
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.errors import JoseError as LibraryError
@@ -35,6 +45,8 @@ _HEADER_TRAPS = ("crit", "b64", "zip", "enc")
 _REGISTRY = JWSRegistry(algorithms=sorted(PROVIDER_ALGS - {"EdDSA"}))
 _ALGORITHMS = {name: _REGISTRY.get_alg(name) for name in PROVIDER_ALGS - {"EdDSA"}}
 _ALGORITHMS["EdDSA"] = _ALGORITHMS["Ed25519"]  # RFC 9864 §2.2: the old name of the same thing
+_ES256 = ECDSA(SHA256())
+_P256_BYTES = 32
 _CURVE_ALGS = {
     "P-256": ("ES256",),
     "P-384": ("ES384",),
@@ -57,6 +69,25 @@ class UnknownKeyError(JoseError):
     """No key in the set fits the JWT's ``kid``: the one failure that newer keys could mend."""
 
 
+# ES256 is on every hot path: it goes to cryptography without a detour (RFC 7518 §3.4).
+
+
+def _verify_es256(key: EllipticCurvePublicKey, signing_input: bytes, signature: bytes) -> bool:
+    if len(signature) != 2 * _P256_BYTES:
+        return False
+    r, s = (int.from_bytes(half) for half in (signature[:_P256_BYTES], signature[_P256_BYTES:]))
+    try:
+        key.verify(encode_dss_signature(r, s), signing_input, _ES256)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _sign_es256(key: EllipticCurvePrivateKey, signing_input: bytes) -> bytes:
+    r, s = decode_dss_signature(key.sign(signing_input, _ES256))
+    return r.to_bytes(_P256_BYTES) + s.to_bytes(_P256_BYTES)
+
+
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
     """A public key and the only algorithms it serves."""
@@ -67,6 +98,11 @@ class VerificationKey:
 
     def verify(self, alg: str, signing_input: bytes, signature: bytes) -> bool:
         """Return whether *signature* is this key's over *signing_input* (RFC 7515 §5.2)."""
+        if alg not in self.algs:
+            return False
+        public = self.key.public_key
+        if alg == SERVER_ALG and isinstance(public, EllipticCurvePublicKey):
+            return _verify_es256(public, signing_input, signature)
         try:
             return _ALGORITHMS[alg].verify(signing_input, signature, self.key)
         except (LibraryError, ValueError):
@@ -318,6 +354,7 @@ class SigningKey:
 
     kid: str
     key: ECKey
+    private: EllipticCurvePrivateKey
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any]) -> "SigningKey":
@@ -331,9 +368,10 @@ class SigningKey:
             key = ECKey.import_key(members)
         except (LibraryError, ValueError, TypeError, KeyError):
             raise JoseError("not a private P-256 key") from None
-        if not key.is_private or key.curve_name != "P-256":
+        private = key.private_key
+        if private is None or key.curve_name != "P-256":
             raise JoseError("not a private P-256 key")
-        return cls(key.thumbprint(), key)
+        return cls(key.thumbprint(), key, private)
 
     def public(self) -> VerificationKey:
         """Return the half that may be published."""
@@ -351,7 +389,7 @@ class SigningKey:
         body = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
         head = _header_segment(self.kid, typ) if header is None else _encode_header(header)
         signing_input = head + b"." + encode_base64url(body)
-        signature = _ALGORITHMS[SERVER_ALG].sign(signing_input, self.key)
+        signature = _sign_es256(self.private, signing_input)
         return (signing_input + b"." + encode_base64url(signature)).decode()
 
 

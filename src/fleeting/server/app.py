@@ -1,26 +1,34 @@
 """The routes, read like the metadata document (RFC 8414), and the application around them."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
 from fleeting.server.endpoints import FormEndpoint
 from fleeting.server.health import troubles
 from fleeting.server.housekeeping import life
 from fleeting.server.metrics import CONTENT_TYPE
+from fleeting.server.rendering import render_error
 from fleeting.server.settings import Settings
 from fleeting.server.wiring import Worker, build_worker, endpoints
 
 _PROVING = frozenset({"/token", "/transaction-authorization"})
 """The endpoints that take DPoP proofs; only they hand out nonces."""
 _DOCUMENT_AGE = timedelta(minutes=5)
+_UNSERVED = {
+    404: "there is no such endpoint: see the metadata at /.well-known/oauth-authorization-server",
+    405: "this endpoint is not asked with that method",
+}
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -40,7 +48,20 @@ def app_of(worker: Worker) -> Starlette:
         async with life(worker):
             yield
 
-    return Starlette(routes=[*_forms(worker), *_documents(worker)], lifespan=lifespan)
+    return Starlette(
+        routes=[*_forms(worker), *_documents(worker)],
+        exception_handlers={HTTPException: _no_such_endpoint},
+        lifespan=lifespan,
+    )
+
+
+async def _no_such_endpoint(_request: Request, error: Exception) -> Response:
+    """Answer what no route serves in the one language that callers read (RFC 6749 §5.2)."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    told = InvalidRequest(_UNSERVED.get(status, "this server does not serve that"))
+    _, body, _ = render_error(told, secrets.token_urlsafe(16))
+    more = error.headers if isinstance(error, HTTPException) else None
+    return Response(body, status, {"Cache-Control": "no-store", **(more or {})}, "application/json")
 
 
 def _forms(worker: Worker) -> list[BaseRoute]:
