@@ -496,7 +496,9 @@ def asgi_scope(method, raw_path, headers=(), root_path=""):
         "raw_path": raw_path.encode(),
         "query_string": b"",
         "root_path": root_path,
-        "headers": [(name.lower().encode(), value.encode()) for name, value in dict(headers).items()],
+        "headers": [
+            (name.lower().encode(), value.encode()) for name, value in dict(headers).items()
+        ],
     }
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from fleeting.core.errors import (
     InsufficientScope,
+    InvalidDpopProof,
     MissingToken,
     OAuthError,
     TemporarilyUnavailable,
+    UseDpopNonce,
 )
 from fleeting.core.jose import CLIENT_ALGS
 
@@ -18,6 +20,7 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 _JSON = (b"content-type", b"application/json")
 _NO_STORE = (b"cache-control", b"no-store")
 _CHALLENGED = (401, 403)
+_PROOF_ERRORS = (InvalidDpopProof, UseDpopNonce)  # 400 at an issuer, 401 here (RFC 9449 §7.1, §9)
 _RETRY_AFTER_SECONDS = 2
 _UNQUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")  # RFC 6750 §3: error_description
 
@@ -59,15 +62,16 @@ class Renderer:
 
         scope: the scope that would do, where there is one. challenge: a signed one, if any.
         """
+        status = 401 if isinstance(error, _PROOF_ERRORS) else error.status
         body = {"error": error.error or "invalid_token", "error_description": error.description}
         headers = [_JSON, _NO_STORE, (b"dpop-nonce", nonce.encode())]
         if challenge is not None:
             headers.append((b"www-authenticate", self._transaction(error, challenge)))
-        elif error.status in _CHALLENGED:
+        elif status in _CHALLENGED:
             headers.append((b"www-authenticate", self._dpop(error, scope)))
         if isinstance(error, TemporarilyUnavailable):
             headers.append((b"retry-after", str(_RETRY_AFTER_SECONDS).encode()))
-        return _answer(error.status, headers, body)
+        return _answer(status, headers, body)
 
     def _dpop(self, error: OAuthError, scope: str) -> bytes:
         parameters = {} if isinstance(error, MissingToken) else _error_parameters(error)
