@@ -45,6 +45,7 @@ _HEADER_TRAPS = ("crit", "b64", "zip", "enc")
 _REGISTRY = JWSRegistry(algorithms=sorted(PROVIDER_ALGS - {"EdDSA"}))
 _ALGORITHMS = {name: _REGISTRY.get_alg(name) for name in PROVIDER_ALGS - {"EdDSA"}}
 _ALGORITHMS["EdDSA"] = _ALGORITHMS["Ed25519"]  # RFC 9864 §2.2: the old name of the same thing
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _ES256 = ECDSA(SHA256())
 _P256_BYTES = 32
 _CURVE_ALGS = {
@@ -386,9 +387,14 @@ class SigningKey:
         self, typ: str, claims: Mapping[str, Any], *, header: Mapping[str, Any] | None = None
     ) -> str:
         """Return *claims* as a compact JWS of type *typ* (RFC 7515 §5.1)."""
-        body = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
+        return self.sign_json(typ, _ENCODER.encode(claims).encode(), header=header)
+
+    def sign_json(
+        self, typ: str, payload: bytes, *, header: Mapping[str, Any] | None = None
+    ) -> str:
+        """Return claims that are JSON text already as a compact JWS of type *typ*."""
         head = _header_segment(self.kid, typ) if header is None else _encode_header(header)
-        signing_input = head + b"." + encode_base64url(body)
+        signing_input = head + b"." + encode_base64url(payload)
         signature = _sign_es256(self.private, signing_input)
         return (signing_input + b"." + encode_base64url(signature)).decode()
 
@@ -399,4 +405,4 @@ def _header_segment(kid: str, typ: str) -> bytes:
 
 
 def _encode_header(header: Mapping[str, Any]) -> bytes:
-    return encode_base64url(json.dumps(header, separators=(",", ":")).encode())
+    return encode_base64url(_ENCODER.encode(header).encode())

@@ -36,7 +36,6 @@ def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str])
         **_endpoint_auth("introspection_endpoint"),
         **_endpoint_auth("revocation_endpoint"),
         "dpop_signing_alg_values_supported": _SIGNING_ALGS,
-        "authorization_response_iss_parameter_supported": True,
     }
 
 

@@ -2,8 +2,12 @@
 
 import logging
 import sys
+import traceback
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import structlog
 
 _LEVELS = {
@@ -16,23 +20,38 @@ _LEVELS = {
 
 def configure_logs(level: str, format_: str) -> None:
     """Set up logging for this process; the libraries' own warnings come out the same way."""
-    processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
     if format_ == "json":
-        processors.append(structlog.processors.JSONRenderer(separators=(",", ":")))
+        processors: list[Any] = [_json_line]
     else:
-        processors.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        processors = [
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
+        if format_ == "json"
+        else structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
+
+
+def _json_line(_logger: object, method: str, event: MutableMapping[str, Any]) -> bytes:
+    """Render one event; a request writes one of these, so it is a single step."""
+    line = {"at": datetime.now(UTC).isoformat(), "level": method, **event}
+    exc_info = line.pop("exc_info", None)
+    if exc_info:
+        line["exception"] = format_exception(exc_info)
+    return orjson.dumps(line, default=repr)
+
+
+def format_exception(exc_info: object) -> str:
+    """Return the traceback of the exception that is being handled, or that was given."""
+    error = exc_info if isinstance(exc_info, BaseException) else sys.exception()
+    return "" if error is None else "".join(traceback.format_exception(error))
 
 
 class _Bridge(logging.Handler):

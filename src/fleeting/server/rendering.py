@@ -1,8 +1,9 @@
 """Turn answers and refusals into bodies and headers: the one place that does."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
+
+import orjson
 
 from fleeting.core.errors import InvalidClient, OAuthError, TemporarilyUnavailable
 
@@ -18,7 +19,7 @@ _AUTHENTICATE: Header = (b"www-authenticate", b'Basic realm="fleeting", charset=
 
 def encode(body: Any) -> bytes:  # noqa: ANN401 -- it is JSON
     """Return *body* as JSON text."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return orjson.dumps(body)
 
 
 def headers(

@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey
 
 from fleeting.core.jose import JoseError, KeySet, SigningKey, VerificationKey, public_key
 from fleeting.core.sender import Nonces
+from fleeting.server.rendering import encode
 
 RETIRED = "retired"
 _GRACE = timedelta(minutes=1)
@@ -70,12 +71,20 @@ class KeyRing:
         """Return where *dated* is in its life."""
         if dated.activates_at > now and dated.key is not self.active(now):
             return KeyState.COMING
-        successors = [d.activates_at for d in self.dated if d.activates_at > dated.activates_at]
-        superseded = min(successors, default=None)
-        if superseded is None or superseded > now:
+        superseded = self._superseded_at(dated)
+        ends_at = self.ends_at(dated)
+        if superseded is None or ends_at is None or superseded > now:
             return KeyState.ACTIVE
-        over = now > superseded + self.max_lifetime + _GRACE
-        return KeyState.RETIRED if over else KeyState.RETIRING
+        return KeyState.RETIRED if now > ends_at else KeyState.RETIRING
+
+    def ends_at(self, dated: DatedKey) -> datetime | None:
+        """Return until when signatures by *dated* count; None while no newer key is there."""
+        superseded = self._superseded_at(dated)
+        return None if superseded is None else superseded + self.max_lifetime + _GRACE
+
+    def _superseded_at(self, dated: DatedKey) -> datetime | None:
+        later = (d.activates_at for d in self.dated if d.activates_at > dated.activates_at)
+        return min(later, default=None)
 
 
 def load_key_ring(directory: Path, max_lifetime: timedelta) -> KeyRing:
@@ -203,7 +212,7 @@ class SigningKeys:
 
     def sign(self, typ: str, claims: Mapping[str, Any]) -> str:
         """Return *claims* as a compact JWS by the active key."""
-        return self._active.sign(typ, claims)
+        return self._active.sign_json(typ, encode(claims))
 
     def keys(self) -> KeySet:
         """Return every key whose signatures still count."""
