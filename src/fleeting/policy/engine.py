@@ -88,7 +88,7 @@ class SlicedEngine:
             "context": context_json(values),
         }
         try:
-            known = self._known(json.dumps(_entities(side, facts.request)))
+            known = self._known(json.dumps(_entities(side, action, facts.request)))
             return _answer(cedarpy.is_authorized(request, side.handle, known))
         except ValueError as error:
             return Answer(errors=(f"the Cedar engine refused the request: {error}",))
@@ -100,25 +100,31 @@ class SlicedEngine:
         return found
 
 
-def _entities(side: Side, request: AccessRequest) -> list[dict[str, Json]]:
-    """Return the principal, and the client where it is read, as the side sees them."""
+def _entities(side: Side, action: str, request: AccessRequest) -> list[dict[str, Json]]:
+    """Return action, principal, and the client where it is read, as the side sees them."""
     subject, client = request.subject, request.client
     attributes: dict[str, Json] = {}
     for name in side.attributes:
         value = subject.issuer if name == "issuer" else subject.attributes.get(name)
         if value is not None:
             attributes[name] = list(value) if isinstance(value, tuple) else value
-    principal = Uid(subject.kind, subject.id)
-    entities = [_entity(principal, subject.groups & side.groups, attributes)]
-    caller = Uid("Client", client.client_id)
+    principal, caller = Uid(subject.kind, subject.id), Uid("Client", client.client_id)
+    entities = [
+        # Without it, `action in Action::"payment_refund"` would be false.
+        _entity(Uid("Action", action), [Uid("Action", action.partition(":")[0])], {}),
+        _entity(principal, _uids(subject.groups & side.groups), attributes),
+    ]
     if ("client",) in side.readers and caller != principal:
-        entities.append(_entity(caller, client.groups & side.groups, {}))
+        entities.append(_entity(caller, _uids(client.groups & side.groups), {}))
     return entities
 
 
-def _entity(uid: Uid, groups: frozenset[str], attributes: dict[str, Json]) -> dict[str, Json]:
-    parents: list[Json] = [uid_json(Uid("Group", group)) for group in sorted(groups)]
-    return {"uid": uid_json(uid), "attrs": attributes, "parents": parents}
+def _uids(groups: frozenset[str]) -> list[Uid]:
+    return [Uid("Group", group) for group in sorted(groups)]
+
+
+def _entity(uid: Uid, parents: list[Uid], attributes: dict[str, Json]) -> dict[str, Json]:
+    return {"uid": uid_json(uid), "attrs": attributes, "parents": [*map(uid_json, parents)]}
 
 
 def _answer(result: cedarpy.AuthzResult) -> Answer:

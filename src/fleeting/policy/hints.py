@@ -50,13 +50,10 @@ def context_names(path: tuple[str, ...], world: PolicyWorld, action: str = "") -
 
 def _context_attribute(found: re.Match[str], world: PolicyWorld) -> Pointer:
     *base, name = found[1].split(".")
-    known = context_names(tuple(base), world, found[2])
-    if name in known:
-        # The field is another action's: this policy speaks of several.
-        return Pointer(
-            name, f"name the action it is of, or ask `context.{'.'.join(base)} has {name} &&` first"
-        )
-    return Pointer(name, likely(name, known))
+    if name in context_names(tuple(base), world):  # but of other actions than this one
+        holder = ".".join(("context", *base))
+        return Pointer(name, f"name its action in the scope, or ask `{holder} has {name} &&` first")
+    return Pointer(name, likely(name, context_names(tuple(base), world, found[2])))
 
 
 def _entity_attribute(found: re.Match[str], world: PolicyWorld) -> Pointer:
@@ -121,6 +118,7 @@ _RULES: Mapping[str, Callable[[re.Match[str], PolicyWorld], Pointer]] = {
     r'failed to parse as .+: `"(.*)"`': _literal,
     r"^found an invalid variable in the policy scope: (\w+)": _among(*VARIABLES),
     r"^invalid variable: (\w+)": _among(*VARIABLES),
+    r"^invalid member access `(\w+)\.": _among(*VARIABLES),
     r"^invalid policy effect: (\w+)": _among("permit", "forbid"),
     r"^invalid policy condition: (\w+)": _among("when", "unless"),
     r"^`(\w+)` is not a valid method": _among(*METHODS),

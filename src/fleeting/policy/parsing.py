@@ -32,10 +32,9 @@ class ParsedPolicy:
 
 def parse_policy(text: PolicyText, world: PolicyWorld) -> ParsedPolicy | Problem:
     """Return the one policy in *text*, with all that we forbid ourselves; or its syntax error."""
-    try:
-        parsed = json.loads(cedarpy.policies_to_json_str(text.text))
-    except ValueError as error:
-        return _syntax_problem(text, str(error), world)
+    parsed = _parse(text.text)
+    if isinstance(parsed, str):
+        return _syntax_problem(text, parsed, world)
     if parsed["templates"]:
         slot = text.find("?")
         hint = "name the principal or the resource, or use a group"
@@ -81,17 +80,18 @@ def _first_bad_token(text: PolicyText) -> int:
     """Return where the text stops being the beginning of any policy."""
 
     def ends_badly(token: Token) -> bool:
-        return _error_of(text.text[: token.start + len(token.text)]).startswith(_BAD_TOKEN)
+        parsed = _parse(text.text[: token.start + len(token.text)])
+        return isinstance(parsed, str) and parsed.startswith(_BAD_TOKEN)
 
     return text.tokens[bisect_left(text.tokens, x=True, key=ends_badly)].start
 
 
-def _error_of(text: str) -> str:
+def _parse(text: str) -> Node | str:
+    """Return Cedar's JSON form of *text*, or what the engine says is wrong with it."""
     try:
-        cedarpy.policies_to_json_str(text)
+        return json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
         return str(error)
-    return ""
 
 
 # Validation: against the schema, all policies at once.

@@ -1,0 +1,237 @@
+import pytest
+
+from fleeting.core.limits import Terms
+from fleeting.core.model import ApprovalStage, SenderConstraint, StepUp
+from fleeting.policy import PolicyProblems, PolicySource, PolicyWorld, Problem, load_policies
+
+REFUND = 'action == Action::"payment_refund:refund"'
+
+
+def permit(condition="true", annotations='@id("a")', scope=f"principal, {REFUND}, resource"):
+    return f"{annotations}\npermit({scope})\nwhen {{ {condition} }};\n"
+
+
+def forbid(condition="true"):
+    return permit(condition).replace("permit", "forbid")
+
+
+def test_annotations_become_terms(load):
+    text = permit(
+        annotations='@id("a.b:c-1") @reason("be kind") @lifetime("60s") @uses("2")'
+        '@description("x")'
+        '@approval("2 of leads, then 1 of finance") @step_up("gold silver") @max_age("10m")'
+        '@bound("mtls")'
+    )
+    policy = load(text).policies["a.b:c-1"]
+    assert policy.reason == "be kind"
+    assert policy.terms.lifetime.total_seconds() == 60
+    assert policy.terms.uses == 2
+    assert policy.terms.bound is SenderConstraint.MTLS
+    assert policy.terms.approvals == (ApprovalStage(2, "leads"), ApprovalStage(1, "finance"))
+    assert policy.terms.step_up.acr == ("gold", "silver")
+    assert policy.terms.step_up.max_age.total_seconds() == 600
+    assert (policy.file, policy.line) == ("test.cedar", 1)
+
+
+def test_a_permit_may_say_nothing_of_limits(load):
+    assert load(permit()).policies["a"].terms == Terms()
+    assert load(permit(annotations='@id("a") @step_up("gold")')).policies["a"].terms == Terms(
+        step_up=StepUp(("gold",))
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotations", "said"),
+    [
+        ('@reason("x")', '1:1: this policy has no @id (write such as @id("small-refunds"))'),
+        ('@id("")', "1:1: @id cannot be read: an id has 1 to 100 letters"),
+        ("@id", "1:1: @id cannot be read"),
+        ('@id("a b")', "1:1: @id cannot be read"),
+        ('@id("а")', "1:1: @id cannot be read"),  # noqa: RUF001 -- Cyrillic, that is the point
+        ('@id("a") @lifetme("5m")', "unknown annotation @lifetme (did you mean 'lifetime'?)"),
+        ('@id("a") @zzzzz("5m")', "unknown annotation @zzzzz (known are @id, @description"),
+        ('@id("a") @lifetime("5 m")', "1:10: @lifetime cannot be read: '5 m' is not a duration"),
+        ('@id("a") @lifetime("2d")', "@lifetime cannot be read: '2d' is longer than a day"),
+        ('@id("a") @uses("0")', "@uses cannot be read: write a whole number"),
+        ('@id("a") @uses("9999999999")', "@uses cannot be read"),
+        ('@id("a") @approval("leads")', "@approval cannot be read"),
+        ('@id("a") @step_up("a  b")', "@step_up cannot be read"),
+        ('@id("a") @max_age("x")', "@max_age cannot be read"),
+        ('@id("a") @bound("tls")', '@bound cannot be read: write @bound("dpop")'),
+        ('@id("a") @reason(" ")', "@reason cannot be read: write one line"),
+        ('@id("a") @id("b")', "1:11: duplicate annotation: @id (write it once)"),
+    ],
+)
+def test_a_wrong_annotation_is_an_error(problems, annotations, said):
+    (problem,) = problems(permit(annotations=annotations))
+    assert said in problem
+
+
+def test_a_forbid_states_no_limits(problems, load):
+    text = '@id("a") @uses("1") forbid(principal, action, resource);'
+    (problem,) = problems(text)
+    assert problem.startswith("1:10: @uses stands on a forbid (a forbid grants nothing; limit with")
+    assert load(text.replace("@uses", "@reason")).policies["a"].reason == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (permit("context.operation.amuont < 5"), "3:26: attribute `operation.amuont`"),
+        (permit("context.operation.amuont < 5"), "(did you mean 'amount'?)"),
+        (permit('context.request.tiket == ""'), "did you mean 'ticket'?"),
+        (permit("context.opration.amount < 5"), "did you mean 'operation'?"),
+        (forbid("context.limits.uss == 1"), "did you mean 'uses'?"),
+        (permit("context.operation.zzzzz < 5"), "known are amount, currency, note, payment_id"),
+        (permit("context.client.name == 1"), "3:23: attribute `name` on entity type `Client`"),
+        (permit('principal.departmnt == "x"'), "did you mean 'department'?"),
+        (permit('principal.issuer == "x"'), "write `principal is User` in the scope"),
+        (permit('context.operation.note == "x"'), "write `context.operation has note && ...`"),
+        (
+            permit('principal.department == "x"', scope=f"principal is User, {REFUND}, resource"),
+            "3:18: unable to guarantee",
+        ),
+        (
+            permit('principal.department == "x"', scope=f"principal is User, {REFUND}, resource"),
+            "write `principal has department && ...`",
+        ),
+        (
+            permit("context.operation.amount < 5", scope="principal, action, resource"),
+            "name its action in the scope, or ask `context.operation has amount &&` first",
+        ),
+        (permit('context.operation.amount < "5"'), "expected Long but saw String"),
+        (
+            permit('context.operation.currency == "EUR" && 1 < context.operation.currency'),
+            "saw Set<String> (a set of strings",
+        ),
+        (permit('decimal("1.00000").lessThan(decimal("2.0"))'), "3:16: error during extension"),
+        (permit("context.operation == {amount: 5}"), "context.operation as a whole"),
+        (permit("context == context"), "3:8: context as a whole cannot be compared"),
+        (permit('unknown("x")'), "3:8: unknown(...) has no value here"),
+        (permit("context.limits.uses == 1"), "3:16: a permit cannot read context.limits"),
+        (permit("context.request has tiket"), "3:28: nothing has an attribute `tiket` here"),
+        (permit("context has actr"), "did you mean 'actor'?"),
+        (permit("principal has levl"), "did you mean 'level'?"),
+        (permit("context.client has name"), "attribute `name` here (there are none)"),
+        (permit(scope=f'principal in Grup::"a", {REFUND}, resource'), "did you mean 'Group'?"),
+        (
+            permit(scope='principal, action == Action::"payment_refund:refnd", resource'),
+            "2:37: unrecognized action",
+        ),
+        (
+            permit(scope='principal, action in [Action::"payment_refnd"], resource'),
+            "did you mean 'payment_refund'?",
+        ),
+        (permit(scope=f'principal == Group::"a", {REFUND}, resource'), "a principal is a User"),
+        (
+            permit(scope='principal, action == Action::"payment_refund", resource'),
+            "unable to find an applicable action",
+        ),
+        (
+            permit(scope=f"principal == ?principal, {REFUND}, resource"),
+            "2:21: templates are not supported",
+        ),
+        (permit('principal == User::"\u0430dmin"'), "User id mixes CYRILLIC and LATIN"),
+        (permit('principal == User::"\u0430dmin"'), "U+0430 CYRILLIC SMALL LETTER A"),
+        (permit('principal == User::"a\u202eb"'), "cannot be seen"),
+        ("permt(principal, action, resource);", "1:1: invalid policy effect: permt"),
+        ("permt(principal, action, resource);", "did you mean 'permit'?"),
+        ("permit(principal, action, resorce);", "1:27: found an invalid variable"),
+        ("permit(principal, action, resource) wen {true};", "did you mean 'when'?"),
+        (permit("contxt.operation.amount < 5"), "did you mean 'context'?"),
+        (permit('context.operation.currency.contans("EUR")'), "did you mean 'contains'?"),
+        (permit('decmal("1.0").lessThan(decimal("2.0"))'), "did you mean 'decimal'?"),
+        (permit("context.operation.amount = 5"), "write '==' to compare"),
+        (permit("context.operation.amount <= 5 )"), "3:38: unexpected token `)`"),
+        (permit("(context.operation.amount <= 5"), "3:40: unexpected token `}`"),
+        (permit('context.operation.payment_id == "abc'), "3:40: invalid token"),
+        (permit('context.operation.payment_id == "\\q"'), "is not a valid escape"),
+        (permit()[:-2], "a policy ends with a semicolon"),
+    ],
+)
+def test_an_error_is_told_with_its_place_and_what_was_meant(problems, text, said):
+    assert any(said in problem for problem in problems(text)), problems(text)
+
+
+def test_a_decimal_is_compared_by_its_methods(problems):
+    scope = 'principal, action in Action::"transfer", resource'
+    (problem,) = problems(permit('context.operation.value < decimal("5.0")', scope=scope))
+    assert ".lessThan()" in problem
+
+
+def test_every_error_of_every_file_is_told_once_and_in_order(world):
+    first = permit("context.operation.amuont < 5") + permit("context.request has tiket")
+    second = "permit(principal, action, resorce);" + permit(annotations='@uses("x")')
+    with pytest.raises(PolicyProblems) as caught:
+        load_policies([PolicySource("b.cedar", second), PolicySource("a.cedar", first)], world)
+    places = [(each.file, each.line, each.column) for each in caught.value.problems]
+    assert places == [
+        ("a.cedar", 3, 26),  # amuont
+        ("a.cedar", 4, 5),  # the id is taken
+        ("a.cedar", 6, 28),  # tiket
+        ("b.cedar", 1, 27),  # resorce
+        ("b.cedar", 1, 36),  # no id
+        ("b.cedar", 1, 36),  # @uses
+    ]
+    assert "a.cedar:3:26: attribute" in str(caught.value)
+
+
+def test_a_word_misspelt_twice_is_told_twice(problems):
+    found = problems(permit("context.operation.amuont < 5 || context.operation.amuont > 9"))
+    assert [each.split(":")[1] for each in found] == ["26", "58"]
+
+
+def test_an_id_belongs_to_one_policy(problems):
+    assert problems(permit() + permit()) == ['4:5: @id("a") is taken by test.cedar:1']
+
+
+def test_an_unknown_group_is_an_error_only_where_the_groups_are_known(world, load, problems):
+    closed = PolicyWorld(types=world.types, groups=frozenset({"support"}))
+    text = permit(scope=f'principal in Group::"suport", {REFUND}, resource')
+    assert load(text).policies
+    assert problems(text, world=closed) == [
+        "2:28: nobody is in the group `suport` (did you mean 'support'?)"
+    ]
+    assert load(text.replace("suport", "support"), world=closed).policies
+
+
+def test_policies_that_share_an_action_may_ask_for_its_fields(load):
+    scope = "principal, action, resource"
+    text = permit("context.operation has amount && context.operation.amount < 5", scope=scope)
+    assert load(text).policies["a"].actions == {
+        "payment_refund:refund",
+        "transfer:make",
+        "transfer:cancel",
+        "scope:payments:read",
+        "scope:payments:write",
+    }
+
+
+def test_names_mean_actions(load):
+    def actions(scope):
+        return load(permit(scope=f"principal, {scope}, resource")).policies["a"].actions
+
+    assert actions('action in Action::"transfer"') == {"transfer:make", "transfer:cancel"}
+    assert actions('action in [Action::"transfer:make", Action::"scope"]') == {
+        *("transfer:make", "scope:payments:read", "scope:payments:write"),
+    }
+    assert actions('action == Action::"transfer:make"') == {"transfer:make"}
+
+
+def test_the_digest_names_the_set_whatever_the_order_of_its_files(world):
+    a, b = PolicySource("a", permit()), PolicySource("b", permit(annotations='@id("b")'))
+    digest = load_policies([a, b], world).digest
+    assert len(digest) == 64
+    assert load_policies([b, a], world).digest == digest
+    assert load_policies([a], world).digest != digest
+    assert load_policies([a, b], PolicyWorld(types=world.types)).digest != digest
+
+
+def test_no_policies_are_a_set_too(world):
+    assert load_policies([], world).policies == {}
+
+
+def test_a_problem_reads_like_a_compilers():
+    problem = Problem("a.cedar", 3, 7, "wrong", "right", "id")
+    assert str(problem) == "a.cedar:3:7: wrong (right)"
+    assert str(Problem("a.cedar", 3, 7, "wrong")) == "a.cedar:3:7: wrong"
