@@ -1,0 +1,34 @@
+"""What every test may ask for: the whole system in memory, or as a real server."""
+
+import pytest
+import structlog
+
+from tests.simulator import serve, simulator
+
+
+@pytest.fixture(autouse=True)
+def log():
+    """Collect the log: every line that a test caused, as a list of what was said."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+
+
+@pytest.fixture
+async def sim(tmp_path):
+    """A whole installation in memory, with a clock to wind."""
+    async with simulator(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def sqlite_sim(tmp_path):
+    """The same on a SQLite file."""
+    async with simulator(tmp_path, database="sqlite:///fleeting.db") as running:
+        yield running
+
+
+@pytest.fixture
+def served(tmp_path):
+    """The same as a real server process on loopback."""
+    with serve(tmp_path) as running:
+        yield running
