@@ -202,7 +202,7 @@ def cluster() -> Iterator[Cluster]:
     if os.geteuid() == 0:
         shutil.chown(directory, "postgres", "postgres")
     cluster = Cluster(Path(initdb).parent, directory, _free_port())
-    cluster.run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "fleeting", "-N")
+    cluster.run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "fleeting", "-N", "-E", "UTF8")
     cluster.start()
     try:
         cluster.execute("CREATE DATABASE prepared")

@@ -149,6 +149,7 @@ def postgres_engine(database_url: str) -> Engine:
         raise ValueError(wrong_url(database_url)) from error
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
+        "client_encoding": "utf8",  # where the database has none, psycopg would answer bytes
         "application_name": "fleeting",
         "options": f"-c statement_timeout={READ_SECONDS * 1000} -c timezone=UTC",
     }

@@ -42,10 +42,7 @@ class SqliteStore(SqlArchive):
     async def close(self) -> None:
         """See ``ports.Store``."""
         await asyncio.gather(self._writes.close(), self._finds.close())
-        await self._in(self._writing, self._writer.close)
-        await self._in(self._reading, self._reader.close)
-        self._writing.shutdown(wait=False)
-        self._reading.shutdown(wait=False)
+        await asyncio.to_thread(self._let_go)
 
     async def ping(self) -> None:
         """See ``ports.Store``; commits for real, which waits for the disk."""
@@ -67,3 +64,10 @@ class SqliteStore(SqlArchive):
 
     async def _in(self, thread: ThreadPoolExecutor, deed: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(thread, deed)
+
+    def _let_go(self) -> None:
+        """End the threads, then close what was theirs."""
+        self._writing.shutdown()
+        self._reading.shutdown()
+        self._writer.close()
+        self._reader.close()
