@@ -145,7 +145,7 @@ async def test_what_was_granted_is_in_the_scope(guard, issuer, caller, client_of
     )
 
     @app.post("/payments/{payment_id}/refunds", dependencies=[Depends(refunding)])
-    async def refund(request: Request):
+    async def refund(payment_id: str, request: Request):
         return {"use": granted_of(request.scope).use}
 
     token = issuer.token(uses=1, key=caller.bound)
