@@ -288,3 +288,10 @@ def test_an_unchanged_question_is_answered_from_memory(load, ask, refund, now):
 def test_an_action_of_no_declared_type_is_permitted_by_nothing(answer, ask):
     rules = permit("a", scope="principal, action, resource")
     assert answer(rules, ask("payments:erase")).verdict is Verdict.NO_PERMIT
+
+
+@pytest.mark.parametrize("length", [50, 200, 450])
+def test_a_long_condition_decides_like_a_short_one(answer, ask, refund, length):
+    ids = " || ".join(f'context.operation.payment_id == "{42 + n}"' for n in range(length))
+    assert answer(permit("a", "", ids), ask(refund())).verdict is Verdict.PERMITTED
+    assert answer(permit("a", "", f"!({ids})"), ask(refund())).verdict is Verdict.NO_PERMIT

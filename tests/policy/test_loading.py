@@ -235,3 +235,8 @@ def test_a_problem_reads_like_a_compilers():
     problem = Problem("a.cedar", 3, 7, "wrong", "right", "id")
     assert str(problem) == "a.cedar:3:7: wrong (right)"
     assert str(Problem("a.cedar", 3, 7, "wrong")) == "a.cedar:3:7: wrong"
+
+
+def test_a_condition_beyond_all_measure_is_an_error(problems):
+    text = permit(" || ".join(["context.operation.amount < 5"] * 1000))
+    assert "nested too deeply" in problems(text)[0]

@@ -1,6 +1,7 @@
 """Ask Cedar which policies are satisfied: exact slices, told only what they read, remembered."""
 
 import json
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,6 +30,8 @@ class Answer:
 
 
 NOTHING = Answer()
+
+_CALLED = re.compile(r"(?<=^error while evaluating policy )`(policy[0-9]+)`")
 
 
 class DecisionEngine(Protocol):
@@ -89,7 +92,7 @@ class SlicedEngine:
         }
         try:
             known = self._known(json.dumps(_entities(side, action, facts.request)))
-            return _answer(cedarpy.is_authorized(request, side.handle, known))
+            return _answer(cedarpy.is_authorized(request, side.handle, known), side.ids)
         except ValueError as error:
             return Answer(errors=(f"the Cedar engine refused the request: {error}",))
 
@@ -127,8 +130,11 @@ def _entity(uid: Uid, parents: list[Uid], attributes: dict[str, Json]) -> dict[s
     return {"uid": uid_json(uid), "attrs": attributes, "parents": [*map(uid_json, parents)]}
 
 
-def _answer(result: cedarpy.AuthzResult) -> Answer:
-    errors = tuple(sorted(result.diagnostics.errors))
+def _answer(result: cedarpy.AuthzResult, ids: Mapping[str, str]) -> Answer:
+    errors = sorted(
+        _CALLED.sub(lambda found: f"`{ids[found[1]]}`", error, count=1)
+        for error in result.diagnostics.errors
+    )
     if result.decision is cedarpy.Decision.NoDecision:
-        errors = errors or ("the Cedar engine made no decision",)
-    return Answer(tuple(sorted(result.diagnostics.reasons)), errors)
+        errors = errors or ["the Cedar engine made no decision"]
+    return Answer(tuple(sorted(ids[each] for each in result.diagnostics.reasons)), tuple(errors))

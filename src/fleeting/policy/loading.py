@@ -74,7 +74,6 @@ def _policy(parsed: ParsedPolicy, named: dict[str, frozenset[str]]) -> Policy:
         file=place.file,
         line=place.line,
         text=parsed.text.text,
-        node=parsed.node,
         reason=parsed.annotations.reason,
         terms=parsed.annotations.terms,
         actions=read_actions(parsed.node["action"], named),

@@ -92,6 +92,8 @@ def _parse(text: str) -> Node | str:
         return json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
         return str(error)
+    except RecursionError:
+        return "this policy is nested too deeply; split it, or use a set and .contains()"
 
 
 # Validation: against the schema, all policies at once.

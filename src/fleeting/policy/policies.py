@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from fleeting.core.limits import Terms
-from fleeting.policy.tree import Effect, Node, Reads, Scope
+from fleeting.policy.tree import Effect, Reads, Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A policy that passed every check.
 
-    file, line: where it stands. node: Cedar's JSON form. reason: public, may be empty.
+    file, line: where it stands. text: as written. reason: public, may be empty.
     terms: what a permit limits. actions: every action that its scope takes.
     """
 
@@ -19,7 +19,6 @@ class Policy:
     file: str
     line: int
     text: str
-    node: Node
     reason: str
     terms: Terms
     actions: frozenset[str]

@@ -5,7 +5,6 @@ scope does not take the request is never satisfied and never errs, so leaving it
 neither decision nor reasons nor errors (proved against the whole set by tests/policy).
 """
 
-import json
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,10 +35,12 @@ class SliceKey(NamedTuple):
 class Side:
     """Policies of one effect, parsed, and the least that they must be told.
 
+    ids: what each is called here, by what Cedar calls it.
     groups: every group that one of them names. attributes: of the principal.
     """
 
     handle: cedarpy.PolicySet
+    ids: Mapping[str, str]
     groups: frozenset[str]
     attributes: tuple[str, ...]
     readers: Mapping[tuple[str, ...], Reader]
@@ -128,10 +129,11 @@ class ScopeIndex:
         )
 
     def _side(self, key: SliceKey, policies: list[Policy]) -> Side:
-        nodes = {policy.id: policy.node for policy in policies}
-        whole = {"staticPolicies": nodes, "templates": {}, "templateLinks": []}
+        # As text, for Cedar's JSON reader refuses what is nested 128 deep, such as a long `||`.
+        text = "\n".join(policy.text for policy in policies)
         return Side(
-            handle=cedarpy.PolicySet.from_json_str(json.dumps(whole)),
+            handle=cedarpy.PolicySet.from_str(text),
+            ids={f"policy{place}": policy.id for place, policy in enumerate(policies)},
             groups=_groups(policies),
             attributes=_attributes(policies),
             readers=self._readers(key, policies),

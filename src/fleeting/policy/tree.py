@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 Node: TypeAlias = Any
 """A piece of Cedar's JSON form of a policy, as the Cedar engine wrote it."""
 
+_PRINCIPAL = {"Var": "principal"}
+
 
 class Effect(StrEnum):
     """What a policy does where it is satisfied."""
@@ -84,48 +86,46 @@ def read(policy: Node) -> Reads:
         entity = read_scope(policy[variable]).entity
         if entity is not None:
             reads.entities.add(entity)
-    for condition in policy["conditions"]:
-        _read(condition["body"], reads)
+    # A stack of our own: a long `||` is a deep tree, and Python's stack is not.
+    waiting = [condition["body"] for condition in policy["conditions"]]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            for operator, operands in node.items():
+                waiting += _read_expression(operator, operands, reads)
     return reads
 
 
-def _read(node: Node, reads: Reads) -> None:
-    if isinstance(node, list):
-        for child in node:
-            _read(child, reads)
-    elif isinstance(node, dict):
-        for operator, operands in node.items():
-            _read_expression(operator, operands, reads)
-
-
-def _read_expression(operator: str, operands: Node, reads: Reads) -> None:
+def _read_expression(operator: str, operands: Node, reads: Reads) -> list[Node]:
+    """Note what one expression looks at, and return the expressions within it."""
     reads.functions.add(operator)
     if operator == "Value":
         reads.entities.update(_entities(operands))
-    elif operator == "Record":
-        _read(list(operands.values()), reads)
-    elif operator == "Var":
+        return []
+    if operator == "Var":
         reads.variables.add(operands)
         if operands == "context":
             reads.context.add(())
-    elif operator in ("in", "is") and operands["left"] == {"Var": "principal"}:
-        _read([value for side, value in operands.items() if side != "left"], reads)
-    elif operator in (".", "has"):
-        _read_attribute(operator, operands, reads)
-    else:
-        _read(list(operands.values()) if isinstance(operands, dict) else operands, reads)
+        return []
+    if operator in (".", "has"):
+        return _read_attribute(operator, operands, reads)
+    if operator in ("in", "is") and operands["left"] == _PRINCIPAL:
+        return [value for side, value in operands.items() if side != "left"]
+    return list(operands.values()) if isinstance(operands, dict) else [operands]
 
 
-def _read_attribute(operator: str, operands: Node, reads: Reads) -> None:
-    base, name = _context_path(operands["left"]), operands["attr"]
-    if base is not None:
-        reads.context.add((*base, name))
-    else:
-        reads.attributes.add(name)
-        if operands["left"] != {"Var": "principal"}:
-            _read(operands["left"], reads)
+def _read_attribute(operator: str, operands: Node, reads: Reads) -> list[Node]:
+    left, name = operands["left"], operands["attr"]
+    base = _context_path(left)
     if operator == "has":
         reads.asked.add(("", name) if base is None else (*base, name))
+    if base is not None:
+        reads.context.add((*base, name))
+        return []
+    reads.attributes.add(name)
+    return [] if left == _PRINCIPAL else [left]
 
 
 def _context_path(node: Node) -> tuple[str, ...] | None:
