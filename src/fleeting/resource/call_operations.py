@@ -16,16 +16,13 @@ class CallOperation:
     """How a route's calls become operations; made by ``operation`` and ``scope``.
 
     action: for a scope, the scope. sources: where each field comes from.
+    needs_body: whether the body must be there before the operation is known.
     """
 
     type: str
     action: str | None
     sources: Mapping[str, Source]
-
-    @property
-    def needs_body(self) -> bool:
-        """Whether the body must be there before the operation is known."""
-        return any(source.needs_body for source in self.sources.values())
+    needs_body: bool
 
     def read(self, call: Call, types: Mapping[str, OperationType]) -> Operation:
         """Return the operation that *call* is (RFC 9396 §2).
@@ -118,9 +115,10 @@ def operation(
     sources = {
         name: Computed(source) if callable(source) else source for name, source in fields.items()
     }
-    return CallOperation(type_, action, sources)
+    needs_body = any(source.needs_body for source in sources.values())
+    return CallOperation(type_, action, sources, needs_body)
 
 
 def scope(name: str) -> CallOperation:
     """Say that a route's calls need the OAuth scope *name*, such as ``scope("payments:read")``."""
-    return CallOperation(SCOPE_TYPE, name, {})
+    return CallOperation(SCOPE_TYPE, name, {}, needs_body=False)

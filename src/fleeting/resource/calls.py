@@ -29,6 +29,7 @@ class Call:
     headers: Headers = ()
     path_params: Mapping[str, object] = field(default_factory=dict)
     body: bytes | None = None
+    _fields: dict[bytes, list[str]] | None = None
     _json: dict[str, Json] | None = None
     _query: dict[str, list[str]] | None = None
 
@@ -46,7 +47,11 @@ class Call:
 
     def header_values(self, name: bytes) -> list[str]:
         """Return the value of every header field called *name* (lower-case)."""
-        return [value.decode("latin-1") for key, value in self.headers if key == name]
+        if self._fields is None:
+            self._fields = {}
+            for key, value in self.headers:
+                self._fields.setdefault(key, []).append(value.decode("latin-1"))
+        return self._fields.get(name, [])
 
     def header_value(self, name: bytes) -> str | None:
         """Return the value of a header field that may come once, or None.
