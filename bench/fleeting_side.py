@@ -112,7 +112,12 @@ class FleetingSide(Side):
     """A running Fleeting server and its installation."""
 
     directory: Path
-    resource_credentials: str
+    resource_secret: str
+
+    @property
+    def resource_credentials(self) -> str:
+        """The Authorization header of the resource server's own client."""
+        return basic_credentials(RESOURCE_CLIENT, self.resource_secret)
 
     @property
     def spend_url(self) -> str:
@@ -145,8 +150,7 @@ def running(
         _run("db", "upgrade", "-c", config)
     command = [_COMMAND, "serve", "-c", config]
     with processes.server(command, f"{issuer}/readyz", core=core, cwd=directory) as process:
-        credentials = basic_credentials(RESOURCE_CLIENT, resource_secret)
-        yield FleetingSide("Fleeting", callers, process.pid, directory, credentials)
+        yield FleetingSide("Fleeting", callers, process.pid, directory, resource_secret)
 
 
 def install(directory: Path, callers: Callers, database: str, resource_secret: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -30,12 +31,22 @@ QUICK = Size(warm_up=1000, requests=1000, rounds=3)
 
 
 @dataclass(frozen=True, slots=True)
+class Timed:
+    """One round, the server's processor time in it, and that of everything else on the machine."""
+
+    round: Round
+    cpu_seconds: float
+    others_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """The rounds of one side in one mode, and the server's processor time in them."""
+    """The medians of one side in one mode; `busy` is a share of one core."""
 
     summary: Summary
     cpu_us: float
     generator_busy: float
+    others_busy: float
 
 
 def measure(*, quick: bool = False) -> Section:
@@ -51,30 +62,48 @@ def measure(*, quick: bool = False) -> Section:
 
 
 async def _mode(sides: Sequence[Side], mode: str, size: Size) -> dict[str, Measured]:
-    rounds: dict[str, list[Round]] = {side.name: [] for side in sides}
-    cpu = dict.fromkeys(rounds, 0.0)
+    rounds: dict[str, list[Timed]] = {side.name: [] for side in sides}
     for side in sides:
         say(f"issue: {MODES[mode]}: warming up {side.name}")
         await load.measure(side.callers.token_url, await side.requests(mode, size.warm_up))
     for number in range(size.rounds):
         for side in sides:
-            requests = await side.requests(mode, size.requests)
-            before = processes.cpu_seconds(side.pid)
-            measured = await load.measure(side.callers.token_url, requests)
-            cpu[side.name] += processes.cpu_seconds(side.pid) - before
-            rounds[side.name].append(measured)
-            say(f"issue: {MODES[mode]}: round {number + 1}: {side.name} {measured.rate:,.0f}/s")
-    total = size.rounds * size.requests
-    return {
-        name: Measured(
-            Summary.of(each), cpu[name] / total * 1e6, max(one.generator_busy for one in each)
-        )
-        for name, each in rounds.items()
-    }
+            timed = await _round(side, mode, size.requests)
+            rounds[side.name].append(timed)
+            rate = f"{timed.round.rate:,.0f}/s"
+            say(f"issue: {MODES[mode]}: round {number + 1}: {side.name} {rate}")
+    return {name: _measured(each) for name, each in rounds.items()}
+
+
+async def _round(side: Side, mode: str, count: int) -> Timed:
+    requests = await side.requests(mode, count)
+    own, whole = processes.cpu_seconds(side.pid), processes.machine_seconds()
+    measured = await load.measure(side.callers.token_url, requests)
+    own = processes.cpu_seconds(side.pid) - own
+    whole = processes.machine_seconds() - whole
+    return Timed(measured, own, whole - own - measured.generator_busy * measured.seconds)
+
+
+def _measured(rounds: Sequence[Timed]) -> Measured:
+    return Measured(
+        Summary.of([each.round for each in rounds]),
+        statistics.median(each.cpu_seconds / each.round.requests for each in rounds) * 1e6,
+        max(each.round.generator_busy for each in rounds),
+        statistics.median(each.others_seconds / each.round.seconds for each in rounds),
+    )
 
 
 def _section(measured: dict[str, dict[str, Measured]], size: Size) -> Section:
-    header = ("mode", "side", "tokens/s", "p50 ms", "p99 ms", "slowest to fastest", "CPU µs/token")
+    header = (
+        "mode",
+        "side",
+        "tokens/s",
+        "p50 ms",
+        "p99 ms",
+        "slowest to fastest",
+        "CPU µs/token",
+        "others",
+    )
     table = Table(header)
     for mode, sides in measured.items():
         table.rows += [_row(MODES[mode], name, each) for name, each in sides.items()]
@@ -105,6 +134,7 @@ def _row(mode: str, name: str, each: Measured) -> tuple[str, ...]:
         f"{found.p99_ms:.2f}",
         found.spread,
         f"{each.cpu_us:.0f}",
+        f"{each.others_busy:.0%}",
     )
 
 
@@ -112,6 +142,7 @@ _OURS = """16 connections ask for `client_credentials` with one `authorization_d
 and one `resource`, for an ES256 `at+jwt`. Fleeting decides over 100 policies and commits token \
 and ledger entry durably to SQLite before it answers. {size.rounds} rounds of {size.requests:,} \
 requests, sides alternating; requests are signed before each round with the server's current \
-nonce. CPU is the server process's own; the generator kept its core at most {busy:.0%} busy."""
+nonce. CPU is the server process's own; the generator kept its core at most {busy:.0%} busy. \
+Others: what everything else on the machine used of one core meanwhile, kernel included."""
 _PEER = """ The peer is {peer} with its in-memory adapter and the same request: no policy, nothing \
 durable."""

@@ -105,8 +105,22 @@ def cpu_seconds(pid: int) -> float:
     return sum(_cpu_seconds(each) for each in descendants(pid))
 
 
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+def thread_seconds(pid: int) -> dict[int, float]:
+    """Processor time that each thread of a process has used so far, by thread id."""
+    tasks = Path(f"/proc/{pid}/task")
+    return {int(task.name): _cpu_seconds(f"{pid}/task/{task.name}") for task in tasks.iterdir()}
+
+
+def machine_seconds() -> float:
+    """Processor time that all of the machine has used so far."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text().split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_seconds(task: int | str) -> float:
+    fields = Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
