@@ -93,8 +93,7 @@ def _from_pem(text: str) -> PrivateKey:
 def _from_object(key: EllipticCurvePrivateKey) -> PrivateKey:
     if key.curve.name != "secp256r1":
         raise ValueError(_HINT)
-    wrapped = ECKey.import_key(key)
-    return PrivateKey(SigningKey(wrapped.thumbprint(), wrapped))
+    return PrivateKey(SigningKey.from_jwk(ECKey.import_key(key).as_dict(private=True)))
 
 
 def _from_jwk(jwk: object) -> PrivateKey:
