@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from fleeting.core.errors import InvalidTransactionChallenge
+from fleeting.core.errors import InvalidScope, InvalidTransactionChallenge
 from fleeting.core.issuance import details_json, scope_text
 from fleeting.core.jose import CLIENT_ALGS, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
 from fleeting.core.model import Actor, Json, Operation
@@ -136,8 +136,15 @@ def _challenge(claims: VerifiedClaims, expires_at: datetime) -> Challenge:
         jti=claims.string("jti"),
         txn=txn,
         details=details or None,
-        scopes=() if scope is None else parse_scope(scope),
+        scopes=() if scope is None else _scopes(scope),
         reason=claims.string("reason"),
         expires_at=expires_at + _SKEW,
         actors=actor_chain(claims.claims.get("act")),
     )
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    try:
+        return parse_scope(text)
+    except InvalidScope as error:
+        raise JoseError(f"its 'scope': {error.description}") from None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fleeting.core.context import ValueType, subject_attributes
-from fleeting.core.errors import InvalidAuthorizationDetails, InvalidRequest
+from fleeting.core.errors import InvalidRequest, InvalidToken
 from fleeting.core.jose import PROVIDER_ALGS, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
 from fleeting.core.model import Actor, Json, Operation, SenderKey, Subject, SubjectKind
 from fleeting.core.operations import OperationType, details_from_claims
@@ -116,8 +116,8 @@ def _bounds(
         return None
     try:
         return details_from_claims(details, types)
-    except InvalidAuthorizationDetails as error:
-        raise JoseError(f"its authorization_details: {error.description}") from None
+    except InvalidToken as error:
+        raise JoseError(error.detail or error.description) from None
 
 
 def delegation_chain(

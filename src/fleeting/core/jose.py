@@ -144,13 +144,17 @@ def public_key(jwk: Mapping[str, Any]) -> VerificationKey:
 
 def _import(kind: type[ECKey] | type[OKPKey] | type[RSAKey], public: dict[str, Any]) -> Key:
     try:
-        key = kind.import_key(public)
-        bits = key.public_key.key_size if isinstance(key, RSAKey) else _MIN_RSA_BITS
+        # Looked at first: the library would take a weak key, and only warn.
+        bits = _modulus_bits(public) if kind is RSAKey else _MIN_RSA_BITS
+        if bits < _MIN_RSA_BITS:
+            raise JoseError(f"RSA keys need {_MIN_RSA_BITS} bits or more")
+        return kind.import_key(public)
     except (LibraryError, ValueError, TypeError, AttributeError, KeyError):
         raise JoseError("the key is malformed") from None
-    if bits < _MIN_RSA_BITS:
-        raise JoseError(f"RSA keys need {_MIN_RSA_BITS} bits or more")
-    return key
+
+
+def _modulus_bits(public: Mapping[str, Any]) -> int:
+    return int.from_bytes(decode_base64url(public["n"].encode())).bit_length()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,7 @@ class VerifiedClaims:
 
     def check_times(self, *, now: datetime, leeway: timedelta) -> None:
         """Check ``exp`` (required), ``nbf`` and ``iat`` (RFC 7519 §4.1.4 to §4.1.6)."""
-        if now >= self.instant("exp") + leeway:
+        if now - leeway >= self.instant("exp"):
             raise JoseError("it has expired")
         for name in ("nbf", "iat"):
             at = self.optional_instant(name)
@@ -330,9 +334,11 @@ def decode_base64url(segment: bytes) -> bytes:
     """Decode base64url without padding, strictly (RFC 7515 §2).
 
     Raises:
-        JoseError: another alphabet, padding, white space or an impossible length.
+        JoseError: another alphabet, padding, white space, an impossible length or stray bits.
     """
     if b"+" in segment or b"/" in segment or b"=" in segment:
+        raise JoseError("it is not base64url")
+    if segment[-1:] not in _LAST[len(segment) % 4]:  # RFC 4648 §3.5: one text for one value
         raise JoseError("it is not base64url")
     padded = segment.translate(_TO_BASE64) + b"=" * (-len(segment) % 4)
     try:
@@ -342,6 +348,9 @@ def decode_base64url(segment: bytes) -> bytes:
 
 
 _TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_LAST = (_ALPHABET, b"", _ALPHABET[::16], _ALPHABET[::4])
+"""What a segment may end in, by its length modulo 4: unused bits are zero."""
 
 
 def encode_base64url(data: bytes) -> bytes:

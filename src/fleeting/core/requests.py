@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from fleeting.core import strict_json
+from fleeting.core.declaring import UNSAFE
 from fleeting.core.errors import (
     InvalidAuthorizationDetails,
     InvalidRequest,
@@ -40,7 +41,6 @@ _EXCHANGE_ONLY = (
     "audience",
 )
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +333,7 @@ def refuse_control_characters(name: str, text: str) -> None:
     """Refuse text that could forge lines in a log or a terminal.
 
     Raises:
-        InvalidRequest: it holds a control character.
+        InvalidRequest: it holds a control character, a line break or a mark that reorders text.
     """
-    if _CONTROL.search(text):
+    if UNSAFE.search(text):
         raise InvalidRequest(f"'{name}' holds a control character")

@@ -185,14 +185,15 @@ def normalized_uri(uri: str) -> str:
     """
     try:
         parts = urlsplit(uri)
-        port = parts.port
+        port, path = parts.port, _normalized_path(parts.path)
     except ValueError:
         raise JoseError("its 'htu' is not a URI") from None
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
     if scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
         raise JoseError("its 'htu' is not an absolute http or https URI")
-    authority = host if port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
-    return f"{scheme}://{authority}{_normalized_path(parts.path)}"
+    name = f"[{host}]" if ":" in host else host
+    authority = name if port in (None, _DEFAULT_PORTS[scheme]) else f"{name}:{port}"
+    return f"{scheme}://{authority}{path}"
 
 
 _DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443}

@@ -17,6 +17,8 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN
         JsonError: not JSON, a repeated key, a number JSON lacks, too deep, or not Unicode text.
     """
     try:
+        if isinstance(text, bytes):
+            text = text.decode()  # RFC 8259 §8.1: UTF-8; the library would take UTF-16 and halves
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except RecursionError:
         raise JsonError("nested too deeply") from None
@@ -24,9 +26,9 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN
         raise
     except ValueError:  # bad syntax, bad UTF-8, a number of thousands of digits
         raise JsonError("not valid JSON") from None
-    _check_text(text, value)
     if _depth_exceeds(value, max_depth):
         raise JsonError(f"nested deeper than {max_depth} levels")
+    _check_text(text, value)
     return value
 
 
@@ -41,10 +43,9 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not JSON")
 
 
-def _check_text(text: str | bytes, value: object) -> None:
+def _check_text(text: str, value: object) -> None:
     """Refuse lone surrogates and U+0000: only an escape can smuggle them past UTF-8."""
-    escaped = "\\u" in text if isinstance(text, str) else b"\\u" in text
-    if not escaped:
+    if "\\u" not in text:
         return
     plain = json.dumps(value, ensure_ascii=False)
     if "\\u0000" in plain:

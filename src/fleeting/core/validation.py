@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from fleeting.core.errors import InsufficientScope, InvalidAuthorizationDetails, InvalidToken
+from fleeting.core.errors import InsufficientScope, InvalidToken
 from fleeting.core.issuance import ACCESS_TOKEN_TYP
 from fleeting.core.jose import SERVER_ALG, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
 from fleeting.core.model import (
@@ -103,8 +103,8 @@ def _operations(
     details: Json = claims.claims.get("authorization_details")
     try:
         operations = () if details is None else details_from_claims(details, types)
-    except InvalidAuthorizationDetails as error:
-        raise JoseError(f"its authorization_details are not ours: {error.description}") from None
+    except InvalidToken as error:
+        raise JoseError(f"its authorization_details are not ours: {error.detail}") from None
     scope = claims.optional_string("scope") or ""
     return (*operations, *map(scope_operation, scope.split()))
 
