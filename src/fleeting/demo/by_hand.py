@@ -1,0 +1,58 @@
+"""Commands to try by hand while both servers stay: each works as it is pasted."""
+
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fleeting.demo.addresses import Addresses
+from fleeting.demo.commands import programs
+from fleeting.demo.installing import CONFIG
+from fleeting.demo.screen import Screen
+from fleeting.demo.servers import Server
+
+_ORDER = json.dumps({"amount": 2500, "currency": "EUR"})
+_TOO_MUCH = json.dumps({"amount": 600_000, "currency": "EUR"})
+_WATCH_SECONDS = 0.5
+
+
+def print_commands(screen: Screen, directory: Path, addresses: Addresses, txn: str) -> None:
+    """Print what to try; txn: the first refund's."""
+    refunds = f"{addresses.resource}/payments/42/refunds"
+    json_type = "-H 'Content-Type: application/json'"
+    screen.plain()
+    screen.command(
+        f"export PATH={shlex.quote(str(programs()))}:$PATH "
+        f"FLEETING_CONFIG={shlex.quote(str(directory / CONFIG))}",
+        "in another terminal, first of all",
+    )
+    for meaning, command in (
+        (
+            "a call without a token: 401, with a challenge",
+            f"curl -i {refunds} {json_type} -H 'Accept-Txn-Challenge: ?1' -d '{_ORDER}'",
+        ),
+        (
+            "the same as the bot: token and refund",
+            f"fleeting request POST {refunds} --json '{_ORDER}'",
+        ),
+        ("more than policy permits", f"fleeting request POST {refunds} --json '{_TOO_MUCH}'"),
+        ("reading, by a scope", f"fleeting request GET {addresses.resource}/payments/42"),
+        ("one request's whole story", f"fleeting explain {txn}"),
+        ("the ledger as it grows", "fleeting audit tail --follow"),
+        ("nothing was altered", "fleeting audit verify"),
+        ("after a change of policies/", "fleeting policy check"),
+    ):
+        screen.command(command, meaning)
+
+
+def stay(servers: Sequence[Server]) -> None:
+    """Return never: until a signal ends the demo, or a server ends by itself.
+
+    Raises:
+        ServerFailedError: a server ended.
+    """
+    while True:
+        for server in servers:
+            server.check_alive()
+        time.sleep(_WATCH_SECONDS)

@@ -1,0 +1,196 @@
+"""What the steps play with: a bot that calls the API, and eyes on all that comes of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fleeting.client import JustInTime, Token, TokenClient, TokenRefusedError
+from fleeting.client.keys import read_key
+from fleeting.demo.addresses import Addresses
+from fleeting.demo.commands import output_of, show
+from fleeting.demo.installing import BOT, CONFIG, bot_key
+from fleeting.demo.narrating import Narrator, error_of, essential, reason_of
+from fleeting.demo.payments import DATABASE, Payments
+from fleeting.demo.recording import Exchange, Recorder
+from fleeting.demo.screen import Screen
+
+CONTEXT = {"ticket": "INC-7"}
+
+
+class StepFailedError(Exception):
+    """Something went otherwise than a step says; the message says what was expected."""
+
+    def __init__(self, what: str, expected: object, came: object) -> None:
+        super().__init__(f"{what}\nexpected: {expected}\ncame:     {came}")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The two servers as the bot reaches them, the API's own table, and the screen.
+
+    http: the client that all calls go through; recorder: what it keeps of them.
+    bot: asks for tokens by name; thief: presents the bot's tokens with a key of its own.
+    """
+
+    directory: Path
+    addresses: Addresses
+    screen: Screen
+    payments: Payments
+    recorder: Recorder
+    http: httpx.Client
+    narrator: Narrator
+    bot: TokenClient
+    thief: TokenClient
+
+    def just_in_time(self) -> JustInTime:
+        """Return what makes a call obtain its token by itself."""
+        return JustInTime(
+            self.addresses.issuer,
+            BOT,
+            bot_key(self.directory),
+            context=CONTEXT,
+            client=self.http,
+        )
+
+    def obtain(self, payment_id: str, amount: int) -> Token:
+        """Obtain a token to refund *amount* of a payment."""
+        operation = refund_operation(payment_id, amount)
+        return self.bot.obtain(authorization_details=[operation], context=CONTEXT)
+
+    def refund(
+        self,
+        payment_id: str,
+        amount: int,
+        auth: httpx.Auth | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Call the API; that it refuses the token is seen in what was recorded."""
+        url = f"{self.addresses.resource}/payments/{payment_id}/refunds"
+        order = {"amount": amount, "currency": "EUR"}
+        with suppress(TokenRefusedError):
+            self.http.post(url, json=order, auth=auth or httpx.USE_CLIENT_DEFAULT, headers=headers)
+
+    def show(self, *, whole: bool = False) -> list[Exchange]:
+        """Show what was sent and came back since the last time, and return what matters of it."""
+        exchanges = self.recorder.take()
+        self.screen.rows(self.narrator.narrate(exchanges, whole=whole))
+        return essential(exchanges)
+
+    def show_refunds(self) -> None:
+        """Show the API's own table of refunds."""
+        refunds = [
+            f"{refund.amount / 100:.2f} of payment {refund.payment_id}, txn {refund.txn}"
+            for refund in self.payments.refunds()
+        ]
+        self.screen.note("refunds in the API's table", refunds)
+
+    def show_last(self) -> Exchange:
+        """Show likewise, and return the last exchange.
+
+        Raises:
+            StepFailedError: there was none.
+        """
+        exchanges = self.show()
+        if not exchanges:
+            raise StepFailedError("what the bot sent", "a call", "nothing")
+        return exchanges[-1]
+
+    @contextmanager
+    def expecting(self, promise: str) -> Iterator[None]:
+        """Say that *promise* was kept, once every check of the block has passed."""
+        yield
+        self.screen.passed(promise)
+
+    def expect_answer(self, exchange: Exchange, status: int, error: str) -> None:
+        """Check the status and the OAuth error code of an answer.
+
+        Raises:
+            StepFailedError: they are others.
+        """
+        where = f"{exchange.method} {exchange.url.path}"
+        expect(f"status of {where}", status, exchange.status)
+        expect(f"error of {where}", error, error_of(exchange))
+
+    def expect_refusal(self, exchange: Exchange, status: int, error: str, reason: str) -> None:
+        """Check as ``expect_answer``, and that what is said for people speaks of *reason*.
+
+        Raises:
+            StepFailedError: it does not.
+        """
+        self.expect_answer(exchange, status, error)
+        if reason not in reason_of(exchange):
+            raise StepFailedError("what the answer speaks of", reason, reason_of(exchange))
+
+    def explain(self, id_: str, *tells: str) -> None:
+        """Show what ``fleeting explain`` prints, and check what it tells.
+
+        Raises:
+            StepFailedError: it fails, or does not tell all that it should.
+        """
+        self.screen.command(f"$ fleeting explain {id_}")
+        self.screen.flush()
+        config = str(self.directory / CONFIG)
+        show(*(arguments := ("explain", "-c", config, id_)))
+        story = output_of(*arguments, "--json")
+        for told in tells:
+            if told not in story:
+                raise StepFailedError(f"what the story of {id_} tells", told, story)
+
+    def expect_refunds(self, *refunds: tuple[str, int]) -> None:
+        """Check that the API's table holds exactly these refunds, payment and amount.
+
+        Raises:
+            StepFailedError: it holds others.
+        """
+        held = [(refund.payment_id, refund.amount) for refund in self.payments.refunds()]
+        expect("the API's table of refunds", list(refunds), held)
+
+
+@contextmanager
+def scene(directory: Path, addresses: Addresses, screen: Screen) -> Iterator[Scene]:
+    """Return the scene of the installation in *directory* for as long as the block runs."""
+    recorder = Recorder()
+    with httpx.Client(transport=recorder, trust_env=False) as http:
+        own = ec.generate_private_key(ec.SECP256R1())
+        yield Scene(
+            directory,
+            addresses,
+            screen,
+            Payments(directory / DATABASE),
+            recorder,
+            http,
+            Narrator(addresses, key_id(directory)),
+            bot=TokenClient(addresses.issuer, BOT, bot_key(directory), client=http),
+            thief=TokenClient(addresses.issuer, BOT, own, client=http),
+        )
+
+
+def key_id(directory: Path) -> str:
+    """Return the thumbprint of the bot's key, which its tokens are bound to."""
+    return read_key(bot_key(directory)).signing.kid
+
+
+def refund_operation(payment_id: str, amount: int) -> dict[str, Any]:
+    """Return the refund of *amount* of a payment, as RFC 9396 §2 writes it."""
+    return {
+        "type": "payment_refund",
+        "actions": ["refund"],
+        "payment_id": payment_id,
+        "amount": amount,
+        "currency": "EUR",
+    }
+
+
+def expect(what: str, expected: object, came: object) -> None:
+    """Compare.
+
+    Raises:
+        StepFailedError: *came* is not *expected*.
+    """
+    if came != expected:
+        raise StepFailedError(what, expected, came)
