@@ -9,12 +9,14 @@ from fleeting.core.challenge import CHALLENGE_TYP, make_challenge_claims
 from fleeting.core.issuance import act_claim
 from fleeting.core.jose import SigningKey
 from fleeting.core.metadata import RESOURCE_METADATA, resource_metadata, well_known
-from fleeting.core.model import AccessToken, Operation
-from fleeting.core.operations import OperationType, describe, type_of
+from fleeting.core.model import SCOPE_TYPE, AccessToken, Operation
+from fleeting.core.operations import OperationType, describe
 from fleeting.resource.declarations import origin
 from fleeting.resource.responses import Answer, document
 
 CHALLENGE_JWKS = "/.well-known/fleeting-jwks.json"
+_LONGEST_REASON = 500
+"""The operation stands in the challenge anyhow, and all of it must fit a header field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,23 @@ class Challenger:
 
         token: what the call presented, if it was valid: its delegation chain goes along.
         """
-        said = describe(operation, type_of(operation, self.types))
-        if operation.type not in self.types:
-            said = f"scope {' '.join(operation.actions)}"
         claims = make_challenge_claims(
             resource=self.resource,
             authorization_server=self.issuer,
             jti=secrets.token_urlsafe(16),
             txn=secrets.token_urlsafe(16),
             operation=operation,
-            reason=f"This call needs its own authorization: {said}",
+            reason=f"This call needs its own authorization: {self._words(operation)}",
             now=now,
             act=None if token is None else act_claim(token.actors),
         )
         return self.key.sign(CHALLENGE_TYP, claims)
+
+    def _words(self, operation: Operation) -> str:
+        if operation.type == SCOPE_TYPE:
+            return f"scope {' '.join(operation.actions)}"
+        said = describe(operation, self.types[operation.type])
+        return said if len(said) <= _LONGEST_REASON else f"{said[:_LONGEST_REASON]}..."
 
     def documents(self) -> Mapping[str, Answer]:
         """Return metadata and keys by the path they are served at."""
