@@ -160,3 +160,9 @@ async def test_metadata_that_leads_elsewhere_is_not_followed(
     setattr(issuer, attribute, value)
     assert await status(guard) == 503
     assert issuer.jwks_asked == 0
+
+
+async def test_a_guard_starts_without_its_issuer_and_says_so(guard, issuer, caplog):
+    issuer.down = True
+    await guard.warm()
+    assert "not ready yet" in caplog.text
