@@ -1,4 +1,4 @@
-"""The three backends of the contract suite, and the PostgreSQL cluster that it starts for itself."""
+"""The backends of the contract suite, and the PostgreSQL cluster that it starts for itself."""
 
 import os
 import pwd
@@ -125,7 +125,8 @@ def token():
 def entry():
     """Make entries about a token, or about nothing."""
 
-    def make(kind=EntryKind.TOKEN_ISSUED, record=None, *, at=NOW, **body):
+    def make(kind=EntryKind.TOKEN_ISSUED, record=None, *, at=NOW, body=None, **keys):
+        body = (body or {}) | keys
         if record is None:
             return Entry(kind, at, "", body)
         return Entry(kind, at, record.request_id, body, record.txn, record.jti)
@@ -181,9 +182,6 @@ class Cluster:
         """Stop it as a crash would."""
         self.run("pg_ctl", "stop", "-w", "-D", str(self.directory / "data"), "-m", "immediate")
 
-    def processes(self):
-        return int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
-
     def execute(self, *statements, database="postgres"):
         url = f"{self.url}/{database}"
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
@@ -202,7 +200,9 @@ def cluster() -> Iterator[Cluster]:
     if os.geteuid() == 0:
         shutil.chown(directory, "postgres", "postgres")
     cluster = Cluster(Path(initdb).parent, directory, _free_port())
-    cluster.run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "fleeting", "-N", "-E", "UTF8")
+    cluster.run(
+        "initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "fleeting", "-N", "-E", "UTF8"
+    )
     cluster.start()
     try:
         cluster.execute("CREATE DATABASE prepared")

@@ -301,7 +301,9 @@ async def test_no_time_zone_changes_an_instant(backend, token, entry, monkeypatc
     try:
         store = await backend.store()
         away = timezone(timedelta(hours=-9, minutes=-30))
-        record = token(issued_at=NOW.astimezone(away), expires_at=datetime(2026, 3, 29, 2, tzinfo=away))
+        record = token(
+            issued_at=NOW.astimezone(away), expires_at=datetime(2026, 3, 29, 2, tzinfo=away)
+        )
         there = entry(record=record, at=NOW.astimezone(away))
         await store.commit(Write(token=record, record=lambda _: [there]))
         found = await store.find(record.jti)

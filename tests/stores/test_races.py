@@ -51,9 +51,7 @@ async def test_one_use_id_wins_one_use_however_many_ask_with_it_at_once(backend,
 async def test_a_claim_is_taken_by_one_of_many_stores(backend, claim):
     stores = [await backend.store() for _ in range(3)]
     wishes = [Write(claims=(claim(number), claim(19 - number))) for number in range(20)]
-    outcomes = await asyncio.gather(
-        *(store.commit(wish) for wish in wishes for store in stores)
-    )
+    outcomes = await asyncio.gather(*(store.commit(wish) for wish in wishes for store in stores))
     won = [outcome for outcome in outcomes if outcome.replayed is None]
     assert 0 < len(won) <= 10
 
@@ -106,7 +104,7 @@ async def test_of_many_racing_processes_as_many_win_as_there_are_uses(database, 
     assert sorted(int(line[6:]) for line in lines if line.startswith("claim")) == [*range(100)]
     spent = [it for it in await store.story("race") if it.entry.kind is EntryKind.TOKEN_SPENT]
     assert sorted(it.entry.body["use"] for it in spent) == [*range(1, 31)]
-    verification = await store.examine(lambda snapshot: verify_ledger(snapshot))
+    verification = await store.examine(verify_ledger)
     assert [it for it in verification.findings if it.writer] == []
     assert (verification.entries, verification.chains) == (150, 3)
 

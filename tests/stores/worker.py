@@ -14,6 +14,11 @@ from fleeting.stores import open_store
 AUDIENCE = "https://payments.example"
 
 
+def say(*words):
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 class Now:
     def now(self):
         return datetime.now(UTC)
@@ -31,12 +36,12 @@ async def spend(store, jti):
         use_id = f"{id(store)}-{Now().now()}-{number}"
         outcome = await store.commit(Write(spend=Spend(jti, use_id, AUDIENCE), record=spent))
         if outcome.spend.use:
-            print("use", outcome.spend.use)
+            say("use", outcome.spend.use)
         expiry = Now().now() + timedelta(minutes=1)
         claims = tuple(Claim("race", n.to_bytes(32, "big"), expiry) for n in (number, 99 - number))
         for claim in claims:
             if (await store.commit(Write(claims=(claim,)))).replayed is None:
-                print("claim", claim.digest[-1])
+                say("claim", claim.digest[-1])
 
     await asyncio.gather(*(attempt(number) for number in range(50)))
 
@@ -51,11 +56,11 @@ async def load(store, name):
             record = TokenRecord(jti, "t", "r", "c", "s", AUDIENCE, now, now + timedelta(1), 1)
             issued = Entry(EntryKind.TOKEN_ISSUED, now, "r", {}, "t", jti)
             await store.commit(Write(token=record, record=lambda _, it=issued: [it]))
-            print("issued", jti, flush=True)
+            say("issued", jti)
             spent = Entry(EntryKind.TOKEN_SPENT, now, "r", {}, "t", jti)
             wish = Write(spend=Spend(jti, "u", AUDIENCE), record=lambda _, it=spent: [it])
             assert (await store.commit(wish)).spend.use == 1
-            print("spent", jti, flush=True)
+            say("spent", jti)
 
     await asyncio.gather(*(work() for _ in range(16)))
 
@@ -63,7 +68,7 @@ async def load(store, name):
 async def main(url, mode, argument):
     store = open_store(url, clock=Now(), base_dir=Path("/"))
     await store.open()
-    print("ready", flush=True)
+    say("ready")
     await {"spend": spend, "load": load}[mode](store, argument)
     await store.close()
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from fleeting.ports import Clock, Store
 from fleeting.stores.engines import POSTGRES, SQLITE, sqlite_path, wrong_url
 from fleeting.stores.memory import MemoryStore
-from fleeting.stores.postgres import PostgresStore
 from fleeting.stores.sqlite import SqliteStore
 
 MEMORY = "memory://"
@@ -25,5 +24,7 @@ def open_store(database_url: str, *, clock: Clock, base_dir: Path) -> Store:
     if database_url.startswith(SQLITE):
         return SqliteStore(sqlite_path(database_url, base_dir), clock=clock)
     if database_url.startswith(POSTGRES):
+        from fleeting.stores.postgres import PostgresStore  # noqa: PLC0415 -- not for SQLite's users
+
         return PostgresStore(database_url, clock=clock)
     raise ValueError(wrong_url(database_url))

@@ -68,15 +68,18 @@ def sqlite_path(database_url: str, base_dir: Path) -> Path:
     return (base_dir / name).absolute()
 
 
-def connect_sqlite(path: Path) -> sqlite3.Connection:
+def connect_sqlite(path: Path, *, new: bool = False) -> sqlite3.Connection:
     """Return a connection to the existing file *path*, durable at each commit.
 
     The file is never made here: one that vanished held what was spent, revoked and seen, and an
-    empty one in its place would forget it.
+    empty one in its place would forget it (and make SQLite delete its write-ahead log).
+    new: it was just made, and is empty.
 
     Raises:
-        sqlite3.Error: there is no such file, or it cannot be opened.
+        OSError, sqlite3.Error: there is no such file, or it cannot be opened.
     """
+    if not new and path.stat().st_size == 0:
+        raise FileNotFoundError(f"{path} is empty")
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw",
         uri=True,
@@ -95,8 +98,9 @@ def create_sqlite(path: Path) -> None:
     Raises:
         OSError, sqlite3.Error: that was not possible.
     """
-    path.touch(mode=0o600)
-    connection = connect_sqlite(path)
+    if not path.exists():
+        path.touch(mode=0o600)
+    connection = connect_sqlite(path, new=True)
     deadline = time.monotonic() + BUSY_SECONDS
     try:
         while not _in_wal_mode(connection):
@@ -145,7 +149,7 @@ def postgres_engine(database_url: str) -> Engine:
     """
     try:
         url = make_url(database_url).set(drivername="postgresql+psycopg")
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise ValueError(wrong_url(database_url)) from error
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,

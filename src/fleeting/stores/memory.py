@@ -9,6 +9,7 @@ from typing import TypeVar
 from fleeting.core.evidence import (
     ChainedEntry,
     ChainHead,
+    Entry,
     EntryKind,
     StoredEntry,
     extend,
@@ -51,6 +52,7 @@ class MemoryStore:
         self.tables = MemoryTables() if tables is None else tables
         self._clock = clock
         self._head = new_chain()
+        self._pruning_head = new_chain()
         self._writes: GroupCommit[Write, Outcome] = GroupCommit(self._apply)
 
     async def open(self) -> None:
@@ -148,20 +150,20 @@ class MemoryStore:
             tokens, uses = dict(tables.tokens), dict(tables.uses)
             settlement = Settlement(fresh, tokens, uses, self._clock.now())
             outcomes = settlement.settle(writes)
-            self._append(settlement)
+            self._head = self._append(self._head, settlement.entries)
             tables.proofs.update(taken)
             tables.tokens.update(settlement.issued | settlement.changed)
             tables.uses.update(settlement.spent)
         return outcomes
 
-    def _append(self, settlement: Settlement) -> None:
-        head = self._head
+    def _append(self, head: ChainHead, entries: Sequence[Entry]) -> ChainHead:
         if head.sequence > 0 and head.writer not in self.tables.heads:
             head = new_chain()  # it was pruned away
-        rows = extend(head, settlement.entries)
+        rows = extend(head, entries)
         if rows:
+            head = self.tables.heads[head.writer] = head_after(rows[-1])
             self.tables.ledger.setdefault(head.writer, []).extend(rows)
-            self._head = self.tables.heads[head.writer] = head_after(rows[-1])
+        return head
 
     def _prune_ledger(self, now: datetime, before: datetime, limit: int) -> int:
         ledger, heads = self.tables.ledger, self.tables.heads
@@ -178,9 +180,8 @@ class MemoryStore:
         firsts = [chain[0] for chain in ledger.values()]
         bases = {row.writer: (row.sequence - 1, row.previous) for row in firsts if row.sequence > 1}
         bases |= {writer: (link.sequence, link.hash) for writer, link in cuts.items()}
-        settlement = Settlement(set(), {}, {}, now)
-        settlement.entries.append(pruned_entry(now, before, bases))
-        self._append(settlement)
+        record = pruned_entry(now, before, bases)
+        self._pruning_head = self._append(self._pruning_head, [record])
         return count
 
     def _rows(self) -> Iterator[StoredEntry]:

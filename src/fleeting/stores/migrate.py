@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, inspect, text
 
 from fleeting.ports import StoreUnavailableError
@@ -32,8 +30,9 @@ def upgrade(database_url: str, base_dir: Path = Path()) -> None:
         ):
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            if _revision(connection) != REVISION:
-                _migrate(connection)
+            found = _revision(connection)
+            if found != REVISION:
+                _migrate(connection, found)
     finally:
         engine.dispose()
 
@@ -76,9 +75,18 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, found: str | None) -> None:
+    # Alembic takes longer to import than all else together, and most starts do not need it.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     config = Config()
     directory = Path(__file__).parent / "migrations"
     config.set_main_option("script_location", str(directory).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, REVISION)
+    try:
+        command.upgrade(config, REVISION)
+    except CommandError:
+        check_revision(found, "the database")
+        raise

@@ -18,7 +18,7 @@ from fleeting.core.evidence import (
 from fleeting.core.model import TokenRecord
 from fleeting.ports import Clock, Outcome, StoreUnavailableError, Write, WriteRefusedError
 from fleeting.stores.engines import CONNECT_SECONDS
-from fleeting.stores.pruning import new_chain
+from fleeting.stores.pruning import PING_LIFE, new_chain
 from fleeting.stores.schema import token_record, token_row
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
 
@@ -175,8 +175,8 @@ class PostgresWriter(_Connection):
             StoreUnavailableError: a write is not possible.
         """
         async with self.using() as connection:
-            now = microseconds(self._clock.now())
-            await connection.execute(_PING, self._head.writer.encode(), now)
+            end = microseconds(self._clock.now() + PING_LIFE)
+            await connection.execute(_PING, self._head.writer.encode(), end)
 
     async def _attempt(self, writes: Sequence[Write]) -> list[Outcome]:
         async with self.using() as connection:

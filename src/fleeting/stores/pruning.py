@@ -26,6 +26,10 @@ _LOCK = 0x_F1EE_7147
 """Our own number among PostgreSQL's advisory locks: one pruner at a time."""
 
 
+PING_LIFE = timedelta(hours=24)
+"""How long the row that ``ping`` commits may stay after its store's last ping."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """As much of an entry as pruning needs."""

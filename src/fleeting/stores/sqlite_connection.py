@@ -17,7 +17,7 @@ from fleeting.ports import (
     WriteRefusedError,
 )
 from fleeting.stores.engines import connect_sqlite
-from fleeting.stores.pruning import new_chain
+from fleeting.stores.pruning import PING_LIFE, new_chain
 from fleeting.stores.schema import token_record, token_row
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
 
@@ -143,7 +143,7 @@ class SqliteWriter(_Connection):
             StoreUnavailableError: a write is not possible.
         """
         with self.using() as connection:
-            mark = self._head.writer.encode(), microseconds(self._clock.now())
+            mark = self._head.writer.encode(), microseconds(self._clock.now() + PING_LIFE)
             connection.execute(_PING, mark)
             self.check_file()
 
