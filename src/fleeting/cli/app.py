@@ -1,0 +1,52 @@
+"""The commands, as ``fleeting --help`` lists them."""
+
+from typing import Annotated
+
+import typer
+
+from fleeting import __version__
+from fleeting.cli import keys, policy
+from fleeting.cli.groups import add, group
+from fleeting.cli.init import init
+from fleeting.cli.serve import serve
+
+app = group(
+    "fleeting",
+    "Just-in-time access for OAuth 2.0: narrow, bound, short-lived tokens that are spent.",
+    "fleeting demo",
+    "fleeting init my-installation",
+    "fleeting serve -c my-installation/fleeting.toml",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fleeting {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def fleeting(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Just-in-time access for OAuth 2.0: narrow, bound, short-lived tokens that are spent."""
+
+
+add(
+    app,
+    init,
+    "fleeting init my-installation",
+    "fleeting init . --issuer https://auth.example.com",
+)
+add(
+    app,
+    serve,
+    "fleeting serve -c my-installation/fleeting.toml",
+    "fleeting serve --workers 4 --bind 0.0.0.0:8400",
+)
+app.add_typer(policy.app)
+app.add_typer(keys.app)

@@ -1,0 +1,59 @@
+"""What a command says: to people on a terminal, to programs as JSON, and of errors on stderr."""
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+FAILED = 1
+"""The exit code of a command that did its work and found that something is wrong."""
+
+
+class CommandError(Exception):
+    """A command cannot do what was asked; the message says why and what to do instead."""
+
+
+def out() -> Console:
+    """Return standard output, as it is now; colours only on a terminal, and never if NO_COLOR."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """Return standard error, likewise."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def say(what: RenderableType = "") -> None:
+    """Print for people; a text is taken literally, never as markup."""
+    out().print(what if not isinstance(what, str) else Text(what))
+
+
+def say_json(value: Any) -> None:  # noqa: ANN401 -- it is JSON
+    """Print *value* for programs: one indented JSON document."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say_json_line(value: Any) -> None:  # noqa: ANN401 -- it is JSON
+    """Print *value* as one line of JSON, at once."""
+    typer.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    sys.stdout.flush()
+
+
+def note(message: str) -> None:
+    """Say something beside the result, on standard error."""
+    err().print(Text(message, style="dim"))
+
+
+def complain(message: str) -> None:
+    """Say on standard error what is wrong."""
+    err().print(Text.assemble(("error: ", "bold red"), message))
+
+
+def fail(message: str = "") -> NoReturn:
+    """Say what is wrong, if it was not said yet, and end with exit code 1."""
+    if message:
+        complain(message)
+    raise typer.Exit(FAILED)
