@@ -6,11 +6,10 @@ import pytest
 
 from fleeting.client import JustInTime, TokenClient
 from fleeting.core.jose import KeySet
+from tests.client.serving import Running, listening_socket
 from tests.client.standins import (
-    Running,
     StandInIssuer,
     StandInResource,
-    listening_socket,
     new_key,
     private_jwk,
     reset,

@@ -1,15 +1,10 @@
 """A stand-in issuer and a stand-in resource on real HTTP, made of core's own checks."""
 
-import asyncio
 import json
 import secrets
-import socket
-import threading
-import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-import uvicorn
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
@@ -19,6 +14,7 @@ from fleeting.core.challenge import CHALLENGE_TYP, accepts_challenge, make_chall
 from fleeting.core.challenge import read_challenge as read
 from fleeting.core.client_auth import ClientCredentials, Registration, authenticate_client
 from fleeting.core.errors import (
+    InvalidDpopProof,
     InvalidToken,
     MissingToken,
     OAuthError,
@@ -276,7 +272,8 @@ class StandInResource(StandIn):
             return Response(status_code=401, headers={"www-authenticate": header, **nonce})
         said = f'DPoP error="{error.error}", error_description="{error.description}"'
         headers = {"www-authenticate": said, **nonce}
-        status = 401 if isinstance(error, UseDpopNonce) else error.status  # RFC 9449 §9
+        proof_errors = (UseDpopNonce, InvalidDpopProof)  # RFC 9449 §7.1, §9
+        status = 401 if isinstance(error, proof_errors) else error.status
         return Response(status_code=status, headers=headers)
 
     def challenge(self, body: bytes) -> str:
@@ -297,38 +294,6 @@ class StandInResource(StandIn):
 
 def json_answer(body, status: int = 200) -> Response:
     return JSONResponse(body, status_code=status)
-
-
-class Running:
-    """A server in a thread of its own, on a port that the system chose."""
-
-    def __init__(self, standin: StandIn, listening: socket.socket) -> None:
-        self._socket = listening
-        config = uvicorn.Config(
-            standin.app(), log_level="error", lifespan="off", ws="none", loop="asyncio"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
-
-    def __enter__(self):
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
-        self._socket.close()
-
-
-def listening_socket() -> tuple[socket.socket, str]:
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def reset(standin: StandIn) -> None:

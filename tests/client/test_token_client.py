@@ -27,6 +27,7 @@ from fleeting.client import (
     UnexpectedAnswerError,
 )
 from tests.client.conftest import KEY, SECRET
+from tests.client.serving import listening_socket
 from tests.client.standins import json_answer, new_key, private_jwk, refund
 
 REFUNDS = "/payments/42/refunds"
@@ -131,6 +132,13 @@ def test_each_refusal_has_its_class_and_keeps_what_was_said(issuer, tokens, erro
     assert caught.value.reason == caught.value.description == "because"
     assert caught.value.request_id == "req-1"
     assert caught.value.status == 400
+
+
+async def test_an_issuer_that_does_not_listen_is_unavailable_to_tasks_too():
+    closed, url = listening_socket()
+    closed.close()
+    with pytest.raises(IssuerUnavailableError, match="ConnectError"):
+        await AsyncTokenClient(url, "support-bot", private_jwk(KEY)).obtain(scope="a")
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
@@ -263,3 +271,19 @@ def test_errors_survive_being_sent_to_another_process(issuer, tokens):
         str(caught.value),
         vars(caught.value),
     )
+
+
+def test_a_bound_token_without_a_key_to_prove_is_the_resources_to_refuse(api, issuer, tokens):
+    token = obtain(tokens, api)
+    with pytest.warns(UserWarning, match="insecure_bearer"):
+        keyless = TokenClient(issuer.url, "support-bot", private_jwk(KEY), insecure_bearer=True)
+    with pytest.raises(TokenRefusedError, match="DPoP"):
+        httpx.post(api.url + REFUNDS, json={}, auth=keyless.auth(token))
+
+
+@pytest.mark.parametrize("name", ["subject_token", "actor_token"])
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_token_is_not_passed_over(issuer, tokens, name, empty):
+    with pytest.raises(ValueError, match=name):
+        tokens.obtain(scope="a", **{name: empty})
+    assert issuer.received == []

@@ -42,7 +42,8 @@ class Wish(TypedDict, total=False):
 
     authorization_details: operations (RFC 9396). scope: OAuth scopes, as text or one by one.
     resource: whose operations these are (RFC 8707). context: the ``request_context``.
-    subject_token: whose authority to use (RFC 8693); without it, the client's own.
+    subject_token: whose authority to use (RFC 8693); left out, the client's own. An empty one is
+    an error, never the client's own authority in its place.
     actor_token: who acts for that subject.
     """
 
@@ -77,12 +78,19 @@ def _circumstances(wish: Wish) -> dict[str, str]:
     """Return for whom and why, which goes with a challenge as with a token request."""
     form = _optional(request_context=_json_text(wish.get("context")))
     if "subject_token" in wish:
-        form["subject_token"] = wish["subject_token"]
+        form["subject_token"] = _present(wish["subject_token"], "subject_token")
         form["subject_token_type"] = wish.get("subject_token_type", JWT_TYPE)
     if "actor_token" in wish:
-        form["actor_token"] = wish["actor_token"]
+        form["actor_token"] = _present(wish["actor_token"], "actor_token")
         form["actor_token_type"] = wish.get("actor_token_type", JWT_TYPE)
     return form
+
+
+def _present(token: object, name: str) -> str:
+    """Return *token* if there is one: without it, the client's own authority would be used."""
+    if isinstance(token, str) and token:
+        return token
+    raise ValueError(f"{name} is empty: leave it out to ask for the client itself")
 
 
 def answer_challenge(asker: Asker, text: str, challenge: Challenge, wish: Wish) -> Flow[Token]:
@@ -132,7 +140,9 @@ def _attempt(
     asker: Asker, url: httpx.URL, form: Mapping[str, str]
 ) -> Flow[tuple[Answer, tuple[str, ...]]]:
     request = _authenticated(asker, url, form)
-    private = (*private_values(request), asker.identity.secret or "")
+    credential = asker.identity.credential
+    secret = (credential,) if isinstance(credential, str) else ()
+    private = (*private_values(request), *secret)
     answer = yield Fetch(request)
     if isinstance(answer, Unreachable):
         raise IssuerUnavailableError(readable(answer.why, private))

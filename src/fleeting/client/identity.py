@@ -22,14 +22,14 @@ _ASSERTION_LIFE = timedelta(seconds=60)
 class Identity:
     """A client and the one issuer that its credentials are for.
 
-    assertion_key: signs assertions (``private_key_jwt``); or secret: ``client_secret_basic``.
+    credential: a key that signs assertions (``private_key_jwt``) or a secret
+    (``client_secret_basic``).
     proof_key: what tokens are bound to; None where they are not (``insecure_bearer``).
     """
 
     issuer: str
     client_id: str
-    assertion_key: PrivateKey | None = field(repr=False)
-    secret: str | None = field(repr=False)
+    credential: PrivateKey | str = field(repr=False)
     proof_key: PrivateKey | None = field(repr=False)
 
     def authentication(self, now: datetime) -> tuple[dict[str, str], dict[str, str]]:
@@ -38,19 +38,17 @@ class Identity:
         An assertion is new each time, and its audience is the issuer, as the sole value
         (RFC 7523 §3, RFC 10070 §4).
         """
-        if self.secret is not None:
-            pair = f"{quote_plus(self.client_id)}:{quote_plus(self.secret)}"  # RFC 6749 §2.3.1
+        if isinstance(self.credential, str):
+            pair = f"{quote_plus(self.client_id)}:{quote_plus(self.credential)}"  # RFC 6749 §2.3.1
             encoded = base64.b64encode(pair.encode()).decode()
             return {"Authorization": f"Basic {encoded}"}, {}
         return {}, {
             "client_id": self.client_id,
             "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": self._assertion(now),
+            "client_assertion": self._assertion(self.credential, now),
         }
 
-    def _assertion(self, now: datetime) -> str:
-        if self.assertion_key is None:
-            raise AssertionError("an identity has a key or a secret")
+    def _assertion(self, key: PrivateKey, now: datetime) -> str:
         issued_at = int(now.timestamp())
         claims = {
             "iss": self.client_id,
@@ -60,10 +58,9 @@ class Identity:
             "iat": issued_at,
             "exp": issued_at + int(_ASSERTION_LIFE.total_seconds()),
         }
-        kid = self.assertion_key.kid
         # A `kid` that the issuer does not know would fit no key; without one it tries them all.
-        named = {} if kid is None else {"kid": kid}
-        return self.assertion_key.sign(ASSERTION_TYP, claims, **named)
+        named = {} if key.kid is None else {"kid": key.kid}
+        return key.sign(ASSERTION_TYP, claims, **named)
 
     def proof(
         self, request: httpx.Request, *, nonce: str | None, token: str | None, now: datetime
@@ -102,15 +99,25 @@ def make_identity(
         raise ValueError("the issuer is an https URL, or http on loopback, without a query")
     if not client_id:
         raise ValueError("client_id is empty")
-    if (key is None) == (secret is None) or secret == "":
-        raise ValueError("authenticate with a key or with a secret: give one of them")
-    assertion_key = None if key is None else read_key(key)
+    credential = _credential(key, secret)
     if insecure_bearer:
         warnings.warn("insecure_bearer: whoever finds a token may use it", stacklevel=3)
-        return Identity(issuer, client_id, assertion_key, secret, None)
-    own = assertion_key or (generate_key() if dpop_key is None else None)
-    proof_key = own if dpop_key is None else read_key(dpop_key)
-    return Identity(issuer, client_id, assertion_key, secret, proof_key)
+        return Identity(issuer, client_id, credential, None)
+    return Identity(issuer, client_id, credential, _proof_key(credential, dpop_key))
+
+
+def _credential(key: KeySource | None, secret: str | None) -> PrivateKey | str:
+    if key is not None and secret is None:
+        return read_key(key)
+    if key is None and secret:
+        return secret
+    raise ValueError("authenticate with a key or with a secret: give one of them")
+
+
+def _proof_key(credential: PrivateKey | str, dpop_key: KeySource | None) -> PrivateKey:
+    if dpop_key is not None:
+        return read_key(dpop_key)
+    return generate_key() if isinstance(credential, str) else credential
 
 
 def form_request(

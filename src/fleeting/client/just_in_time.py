@@ -118,8 +118,10 @@ class JustInTime(httpx.Auth):
                     return
 
     def _wish(self, subject: str | None) -> Wish:
-        if subject is None:
+        if self._subject_token is None:
             return self._circumstances
+        if not subject:
+            raise ValueError("subject_token gave no token: the call is not made for anyone else")
         return {
             **self._circumstances,
             "subject_token": subject,

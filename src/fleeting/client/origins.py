@@ -11,6 +11,7 @@ import httpx
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_URL = 2000
+_MAX_PORT = 65_535
 _PLAIN = re.compile(
     r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
     r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
@@ -25,9 +26,10 @@ def parse_plain_url(text: object) -> httpx.URL | None:
     if not isinstance(text, str) or len(text) > _MAX_URL or not _PLAIN.fullmatch(text):
         return None
     try:
-        return httpx.URL(text)
+        url = httpx.URL(text)
     except httpx.InvalidURL:
         return None
+    return url if (url.port or 0) <= _MAX_PORT else None
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:
