@@ -19,6 +19,7 @@ from fleeting.core.jose import (
     SigningKey,
     UnknownKeyError,
     UnverifiedJwt,
+    VerificationKey,
     VerifiedClaims,
     decode_base64url,
     encode_base64url,
@@ -408,3 +409,19 @@ def test_the_end_of_time_is_a_time():
 def test_an_end_is_required():
     with pytest.raises(JoseError, match="'exp'"):
         claims(iat=NOW.timestamp()).check_times(now=NOW, leeway=LEEWAY)
+
+
+@pytest.mark.parametrize("alg", sorted(KINDS))
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 96, 132, 256])
+def test_a_signature_of_any_length_is_only_wrong(alg, size):
+    key = public_key(KINDS[alg].as_dict(private=False))
+    for signature in (bytes(size), b"\xff" * size):
+        assert not key.verify(alg, b"input", signature)
+
+
+def test_a_key_verifies_nothing_by_an_algorithm_of_another_kind():
+    assert not KEY.public().verify("PS256", b"input", bytes(256))
+
+
+def test_a_key_that_cannot_verify_has_not_verified():
+    assert not VerificationKey(None, ("ES384",), KEY.public().key).verify("ES384", b"", bytes(96))
