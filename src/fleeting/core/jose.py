@@ -252,6 +252,7 @@ class UnverifiedJwt:
     """A compact JWS that was taken apart and not believed."""
 
     header: Mapping[str, Any]
+    header_segment: bytes
     signing_input: bytes
     payload: bytes
     signature: bytes
@@ -268,9 +269,10 @@ class UnverifiedJwt:
         parts = text.encode().split(b".")
         if len(parts) != 3:  # noqa: PLR2004 -- RFC 8725bis: exactly three
             raise JoseError("it is not a JWS in compact serialisation")
-        header = _header(parts[0])
+        header = read_header(parts[0])
         signing_input = text[: text.rindex(".")].encode()
-        return cls(header, signing_input, decode_base64url(parts[1]), decode_base64url(parts[2]))
+        payload, signature = decode_base64url(parts[1]), decode_base64url(parts[2])
+        return cls(header, parts[0], signing_input, payload, signature)
 
     def claimed(self, name: str) -> object:
         """Return an unverified claim, fit only to choose whose keys to try."""
@@ -309,7 +311,12 @@ def _media_type(typ: object) -> str | None:
 
 
 @lru_cache(maxsize=512)
-def _header(segment: bytes) -> Mapping[str, Any]:
+def read_header(segment: bytes) -> Mapping[str, Any]:
+    """Return the unverified header of a JWS (RFC 7515 §4); callers send the same ones again.
+
+    Raises:
+        JoseError: not a JSON object, or one that sets a trap.
+    """
     header = _json_object(decode_base64url(segment), "header")
     if any(trap in header for trap in _HEADER_TRAPS):
         raise JoseError("its header uses an extension that is not supported")

@@ -6,7 +6,6 @@ so nothing here reads a certificate: a header that carries one proves nothing (A
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from fleeting.core.jose import (
     decode_base64url,
     encode_base64url,
     public_key,
+    read_header,
 )
 from fleeting.core.model import Claim, SenderConstraint, SenderKey
 
@@ -119,26 +119,22 @@ def verify_proof(proofs: Sequence[str], context: ProofContext) -> VerifiedProof:
         raise InvalidDpopProof("send exactly one DPoP header field with one proof")
     try:
         jwt = UnverifiedJwt.parse(proofs[0], max_bytes=MAX_PROOF_BYTES)  # check 2
-        key, holder = _proof_key(jwt.header.get("jwk"))  # check 7
+        key, holder = _proof_key(jwt.header_segment)  # check 7
         claims = jwt.verify(KeySet((key,)), algs=CLIENT_ALGS, typ=(PROOF_TYP,))  # checks 4 to 6
         return _check_claims(claims, holder, context)
     except JoseError as error:
         raise InvalidDpopProof(f"the DPoP proof is not acceptable: {error}") from None
 
 
-def _proof_key(jwk: object) -> tuple[VerificationKey, SenderKey]:
+@lru_cache(maxsize=1024)
+def _proof_key(header_segment: bytes) -> tuple[VerificationKey, SenderKey]:
+    """Import a key once: callers prove themselves with the same header again and again."""
+    jwk = read_header(header_segment).get("jwk")
     if not isinstance(jwk, dict):
         raise JoseError("its header has no 'jwk'")
     if any(member in jwk for member in _PRIVATE_MEMBERS):
         raise JoseError("its 'jwk' is not a public key: never send a private one")
-    return _cached_key(json.dumps(jwk, sort_keys=True))
-
-
-@lru_cache(maxsize=1024)
-def _cached_key(jwk_text: str) -> tuple[VerificationKey, SenderKey]:
-    """Import a key once: callers prove themselves with the same one again and again."""
-    members: dict[str, Any] = json.loads(jwk_text)
-    key = public_key({name: value for name, value in members.items() if name != "kid"})
+    key = public_key({name: value for name, value in jwk.items() if name != "kid"})
     return key, SenderKey(SenderConstraint.DPOP, key.thumbprint())
 
 

@@ -19,14 +19,14 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN
     try:
         if isinstance(text, bytes):
             text = text.decode()  # RFC 8259 §8.1: UTF-8; the library would take UTF-16 and halves
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise JsonError("nested too deeply") from None
     except JsonError:
         raise
     except ValueError:  # bad syntax, bad UTF-8, a number of thousands of digits
         raise JsonError("not valid JSON") from None
-    if _depth_exceeds(value, max_depth):
+    if text.count("[") + text.count("{") > max_depth and _depth_exceeds(value, max_depth):
         raise JsonError(f"nested deeper than {max_depth} levels")
     _check_text(text, value)
     return value
@@ -41,6 +41,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _check_text(text: str, value: object) -> None:
