@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from fleeting import __version__
-from fleeting.cli import keys, policy
-from fleeting.cli.groups import add, group
+from fleeting.cli import audit, db, keys, policy
+from fleeting.cli.demo import demo
+from fleeting.cli.explain import explain
+from fleeting.cli.groups import TakesIds, add, group
 from fleeting.cli.init import init
 from fleeting.cli.serve import serve
 
@@ -48,5 +50,15 @@ add(
     "fleeting serve -c my-installation/fleeting.toml",
     "fleeting serve --workers 4 --bind 0.0.0.0:8400",
 )
+add(app, demo, "fleeting demo", "fleeting demo --keep --port 8400")
+add(
+    app,
+    explain,
+    "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg",
+    "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
+    cls=TakesIds,
+)
+app.add_typer(audit.app)
 app.add_typer(policy.app)
 app.add_typer(keys.app)
+app.add_typer(db.app)

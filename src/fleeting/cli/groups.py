@@ -2,14 +2,17 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from fleeting.cli.terminal import CommandError, fail
+
+_DASHED_ID = re.compile(r"-[A-Za-z0-9_-]{19,}")
 
 
 class Commands(TyperGroup):
@@ -24,6 +27,17 @@ class Commands(TyperGroup):
             if message is None:
                 raise
             fail(message)
+
+
+class TakesIds(TyperCommand):
+    """A command whose argument may be an id that begins with ``-``, as one in 64 does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 -- typer's own
+        """Parse the arguments, ids last."""
+        if "--" not in args:
+            ids = [each for each in args if _DASHED_ID.fullmatch(each)]
+            args = [*(each for each in args if each not in ids), *(["--", *ids] if ids else [])]
+        return super().parse_args(ctx, args)
 
 
 def group(name: str, summary: str, *examples: str) -> typer.Typer:
@@ -42,13 +56,17 @@ def group(name: str, summary: str, *examples: str) -> typer.Typer:
 
 
 def add(
-    app: typer.Typer, command: Callable[..., None], *examples: str, name: str | None = None
+    app: typer.Typer,
+    command: Callable[..., None],
+    *examples: str,
+    name: str | None = None,
+    cls: type[TyperCommand] | None = None,
 ) -> None:
     """Add *command* to *app*; its docstring and *examples* are its help."""
     text = inspect.cleandoc(command.__doc__ or "")
     paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
     help_ = "\n\n".join(escape(paragraph) for paragraph in paragraphs)
-    app.command(name, help=help_, epilog=_epilog(examples))(command)
+    app.command(name, cls=cls, help=help_, epilog=_epilog(examples))(command)
 
 
 def _epilog(examples: tuple[str, ...]) -> str:

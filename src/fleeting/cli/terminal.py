@@ -32,13 +32,13 @@ def say(what: RenderableType = "") -> None:
 
 
 def say_json(value: Any) -> None:  # noqa: ANN401 -- it is JSON
-    """Print *value* for programs: one indented JSON document."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print *value* for programs: one JSON document, in ASCII so that it steers no terminal."""
+    typer.echo(json.dumps(value, indent=2))
 
 
 def say_json_line(value: Any) -> None:  # noqa: ANN401 -- it is JSON
     """Print *value* as one line of JSON, at once."""
-    typer.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    typer.echo(json.dumps(value, separators=(",", ":")))
     sys.stdout.flush()
 
 

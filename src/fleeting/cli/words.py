@@ -1,0 +1,169 @@
+"""Say what ledger entries hold in plain words, safe to print whatever they hold."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from fleeting.core.declaring import UNSAFE
+from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
+from fleeting.core.model import SCOPE_TYPE, Json
+
+SHORT = 12
+"""How much of a digest or a writer's name is shown."""
+
+
+def clean(text: object) -> str:
+    """Return *text* without what could steer a terminal or reorder a line."""
+    return UNSAFE.sub("?", str(text))
+
+
+def shown_time(at: datetime) -> str:
+    """Return an instant to the millisecond, in UTC."""
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}Z"
+
+
+def shown_value(value: Json) -> str:
+    """Return one value of a field or an attribute."""
+    if isinstance(value, list):
+        return ",".join(shown_value(item) for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return clean(value)
+
+
+def shown_members(members: Mapping[str, Json], but: tuple[str, ...] = ()) -> str:
+    """Return ``amount=5000 currency=EUR``."""
+    pairs = (f"{clean(k)}={shown_value(v)}" for k, v in members.items() if k not in but)
+    return " ".join(pairs)
+
+
+def shown_operation(operation: object) -> str:
+    """Return an operation in one line: ``payment_refund:refund payment_id=42 amount=5000``."""
+    if not isinstance(operation, dict):
+        return "a call" if operation is None else clean(operation)
+    actions = operation.get("actions", [])
+    names = ",".join(map(clean, actions if isinstance(actions, list) else [actions]))
+    if operation.get("type") == SCOPE_TYPE:
+        return f"scope {names}"
+    fields = shown_members(operation, but=("type", "actions"))
+    return f"{clean(operation.get('type'))}:{names} {fields}".rstrip()
+
+
+def shown_uses(uses: object) -> str:
+    """Return how often a token may be used."""
+    if uses is None:
+        return "unlimited uses"
+    return "1 use" if uses == 1 else f"{uses} uses"
+
+
+def entry_words(entry: Entry) -> str:
+    """Return what happened, in one sentence."""
+    try:
+        return _WORDS[entry.kind](cast("Mapping[str, Any]", entry.body))
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return "(an entry that this version cannot read)"
+
+
+def entry_ids(entry: Entry) -> str:
+    """Return the id to give to ``fleeting explain``, if there is one."""
+    return clean(entry.request_id or entry.txn or entry.jti or "")
+
+
+def entry_json(chained: ChainedEntry) -> dict[str, Any]:
+    """Return an entry for programs: with its place in its chain, and what the hash is over."""
+    entry = chained.entry
+    return {
+        "writer": chained.writer,
+        "sequence": chained.sequence,
+        "kind": entry.kind.value,
+        "at": entry.at.isoformat(timespec="microseconds"),
+        "request_id": entry.request_id,
+        "txn": entry.txn,
+        "jti": entry.jti,
+        "body": entry.body,
+        "previous": chained.previous.hex(),
+        "hash": chained.hash.hex(),
+    }
+
+
+def _issued(body: Mapping[str, Any]) -> str:
+    token, client, subject = body["token"], clean(body["client"]), clean(body["subject"]["id"])
+    who = client if subject == client else f"{client}, for {subject},"
+    operations = "; ".join(map(shown_operation, token["operations"]))
+    until = datetime.fromisoformat(token["expires_at"]).astimezone(UTC)
+    return f"{who} may {operations}: {shown_uses(token['uses'])}, until {until:%H:%M:%S}"
+
+
+def _refused(body: Mapping[str, Any]) -> str:
+    error = body["error"]
+    operations = "; ".join(map(shown_operation, body.get("operations", ())))
+    asked = f" {operations}" if operations else ""
+    detail = f" ({clean(error['detail'])})" if error.get("detail") else ""
+    who = clean(body.get("client") or "a stranger")
+    return f"{who} may not{asked}: {error['error']}: {clean(error['description'])}{detail}"
+
+
+def _spent(body: Mapping[str, Any]) -> str:
+    count = "" if body["uses"] is None else f" of {body['uses']}"
+    again = ", asked again" if body.get("repeated") else ""
+    served = shown_operation(body["operation"])
+    return f"{clean(body['guard'])} serves {served}: use {body['use']}{count}{again}"
+
+
+def _spend_refused(body: Mapping[str, Any]) -> str:
+    served = shown_operation(body["operation"])
+    return f"{clean(body['guard'])} refuses {served}: the token is {_STATES[body['reason']]}"
+
+
+_STATES = {
+    "spent": "spent",
+    "expired": "expired",
+    "revoked": "revoked",
+    "unknown": "not known",
+    "audience": "for another resource",
+}
+
+
+def _served(body: Mapping[str, Any]) -> str:
+    return f"{clean(body['guard'])} serves {shown_operation(body['operation'])}"
+
+
+def _call_refused(body: Mapping[str, Any]) -> str:
+    reason = f": {clean(body['reason'])}" if body.get("reason") else ""
+    return f"{clean(body['guard'])} refuses {shown_operation(body['operation'])}{reason}"
+
+
+def _revoked(body: Mapping[str, Any]) -> str:
+    late = "" if body["ended"] else ", which was over already"
+    return f"{clean(body['client'])} revokes the token{late}"
+
+
+def _server(body: Mapping[str, Any], deed: str) -> str:
+    digest = clean(body["policy_digest"])[:SHORT]
+    return f"a worker of version {clean(body['version'])} {deed}, with policies {digest}"
+
+
+def _checkpoint(body: Mapping[str, Any]) -> str:
+    signed = "signed" if body.get("signature") else "not signed"
+    count = len(body["chains"])
+    return f"where {count} {'chain stands' if count == 1 else 'chains stand'}, {signed}"
+
+
+def _pruned(body: Mapping[str, Any]) -> str:
+    return f"entries from before {clean(body['before'])} are deleted"
+
+
+_WORDS = {
+    EntryKind.TOKEN_ISSUED: _issued,
+    EntryKind.REQUEST_REFUSED: _refused,
+    EntryKind.TOKEN_SPENT: _spent,
+    EntryKind.SPEND_REFUSED: _spend_refused,
+    EntryKind.CALL_SERVED: _served,
+    EntryKind.CALL_REFUSED: _call_refused,
+    EntryKind.TOKEN_REVOKED: _revoked,
+    EntryKind.SERVER_STARTED: lambda body: _server(body, "starts"),
+    EntryKind.SERVER_STOPPED: lambda body: _server(body, "stops"),
+    EntryKind.CHECKPOINT: _checkpoint,
+    EntryKind.LEDGER_PRUNED: _pruned,
+}
