@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fleeting.demo.addresses import Addresses
-from fleeting.demo.commands import programs
+from fleeting.demo.commands import as_argument, programs
 from fleeting.demo.installing import CONFIG
 from fleeting.demo.screen import Screen
 from fleeting.demo.servers import Server
@@ -38,7 +38,7 @@ def print_commands(screen: Screen, directory: Path, addresses: Addresses, txn: s
         ),
         ("more than policy permits", f"fleeting request POST {refunds} --json '{_TOO_MUCH}'"),
         ("reading, by a scope", f"fleeting request GET {addresses.resource}/payments/42"),
-        ("one request's whole story", f"fleeting explain {txn}"),
+        ("one request's whole story", f"fleeting explain {as_argument(txn)}"),
         ("the ledger as it grows", "fleeting audit tail --follow"),
         ("nothing was altered", "fleeting audit verify"),
         ("after a change of policies/", "fleeting policy check"),

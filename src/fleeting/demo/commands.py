@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 
+_CHUNK_BYTES = 65_536
 _PREFIXES = ("FLEETING_", "PAYMENTS_")
 
 
@@ -20,6 +23,11 @@ def programs() -> Path:
 def fleeting(*arguments: str) -> list[str]:
     """Return the command line of ``fleeting`` with *arguments*."""
     return [str(programs() / "fleeting"), *arguments]
+
+
+def as_argument(id_: str) -> str:
+    """Return *id_* as it can be pasted behind a command, even where it begins like an option."""
+    return f"-- {id_}" if id_.startswith("-") else id_
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -42,20 +50,38 @@ def output_of(*arguments: str) -> str:
         env=environment(),
         stdin=subprocess.DEVNULL,
     )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise CommandFailedError(f"fleeting {arguments[0]} failed ({done.returncode}): {said}")
-    return done.stdout
+    said = done.stderr if done.returncode else done.stdout
+    return _succeeded(arguments[0], done.returncode, said)
 
 
-def show(*arguments: str) -> None:
-    """Let ``fleeting`` with *arguments* print to where we print.
+def printed(*arguments: str) -> str:
+    """Return what ``fleeting`` with *arguments* prints where we print: in a terminal as wide.
 
     Raises:
         CommandFailedError: it failed.
     """
-    done = subprocess.run(  # noqa: S603 -- our own command
-        fleeting(*arguments), check=False, env=environment(), stdin=subprocess.DEVNULL
+    if not sys.stdout.isatty():
+        return output_of(*arguments)
+    ours, its = os.openpty()
+    termios.tcsetwinsize(its, termios.tcgetwinsize(sys.stdout.fileno()))
+    process = subprocess.Popen(  # noqa: S603 -- our own command
+        fleeting(*arguments), stdin=subprocess.DEVNULL, stdout=its, stderr=its, env=environment()
     )
-    if done.returncode:
-        raise CommandFailedError(f"fleeting {arguments[0]} failed ({done.returncode})")
+    os.close(its)
+    text = _read_all(ours).decode(errors="replace").replace("\r\n", "\n")
+    return _succeeded(arguments[0], process.wait(), text)
+
+
+def _read_all(terminal: int) -> bytes:
+    chunks = []
+    with suppress(OSError):  # how Linux says that nobody writes any more
+        while chunk := os.read(terminal, _CHUNK_BYTES):
+            chunks.append(chunk)
+    os.close(terminal)
+    return b"".join(chunks)
+
+
+def _succeeded(command: str, code: int, said: str) -> str:
+    if code:
+        raise CommandFailedError(f"fleeting {command} failed ({code}): {said.strip()}")
+    return said

@@ -54,13 +54,20 @@ def _run(addresses: Addresses, screen: Screen, endings: Endings, *, keep: bool) 
         screen.title(_TITLE, _INTRO)
         with screen.waiting("making an installation: fleeting init"):
             install(directory, addresses)
-        with serving(directory, addresses, endings, screen) as servers:
-            found = play(directory, addresses, screen)
-            if found is None:
-                return _FAILED
-            if keep:
-                print_commands(screen, directory, addresses, found.token.txn or "")
-                _stay(servers, screen, directory)
+        return perform(directory, addresses, screen, endings, keep=keep)
+
+
+def perform(
+    directory: Path, addresses: Addresses, screen: Screen, endings: Endings, *, keep: bool
+) -> int:
+    """Serve the installation in *directory*, play every step, and return the exit code."""
+    with serving(directory, addresses, endings, screen) as servers:
+        found = play(directory, addresses, screen)
+        if found is None:
+            return _FAILED
+        if keep:
+            print_commands(screen, directory, addresses, found.token.txn or "")
+            _stay(servers, screen, directory)
     return 0
 
 

@@ -114,6 +114,11 @@ class Screen:
             self._console.print(Text(f"# {meaning}", "dim"), soft_wrap=True)
         self._console.print(Text(command, "bold"), soft_wrap=True)
 
+    def transcript(self, command: str, output: str) -> None:
+        """Print a command line and what it printed."""
+        self._console.print(Text(f"\n$ {command}\n", "bold"), soft_wrap=True)
+        self._console.print(Text.from_ansi(output), soft_wrap=True)
+
     def plain(self, text: str = "") -> None:
         """Print *text* as it is."""
         self._console.print(Text(text), soft_wrap=True)
@@ -121,10 +126,6 @@ class Screen:
     def waiting(self, what: str) -> AbstractContextManager[object]:
         """Show on a terminal that something takes a moment."""
         return self._console.status(what)
-
-    def flush(self) -> None:
-        """Let everything be seen before another process prints."""
-        self._console.file.flush()
 
     def _print(self, what: Text | Table) -> None:
         self._console.print(Padding(what, _INDENT))

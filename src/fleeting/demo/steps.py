@@ -9,7 +9,7 @@ from fleeting.client import AccessDeniedError, Token
 from fleeting.client.tokens import read_token
 from fleeting.demo.narrating import challenge_of, reason_of, token_of
 from fleeting.demo.recording import Exchange
-from fleeting.demo.scene import Scene, expect, refund_operation
+from fleeting.demo.scene import Scene, StepFailedError, expect, refund_operation
 
 FIRST_REFUND = ("42", 5000)
 NEVER_PERMITTED = ("44", 600_000)
@@ -128,10 +128,17 @@ def _expect_refusal(scene: Scene, status: int, error: str, reason: str) -> None:
 
 
 def _explained(scene: Scene, found: Found) -> None:
-    with scene.expecting("the whole story, from the request to the second try with a spent token"):
-        scene.explain(found.token.txn or "", "small-refunds", "token.spent", "spend.refused")
-    with scene.expecting("why it was refused, and by which policy"):
-        scene.explain(found.denied, "refunds-have-an-end", found.reason)
+    refund, refusal = scene.explain(found.token.txn or "", found.denied)
+    with scene.expecting("the first story: from the request to the second try with a spent token"):
+        _expect_told(refund, "small-refunds", "token.issued", "token.spent", "spend.refused")
+    with scene.expecting("the second: which policy refused it, and what the bot was told"):
+        _expect_told(refusal, "refunds-have-an-end", "request.refused", found.reason)
+
+
+def _expect_told(story: str, *tells: str) -> None:
+    for told in tells:
+        if told not in story:
+            raise StepFailedError("what fleeting explain tells", told, story)
 
 
 STEPS = (
@@ -142,27 +149,27 @@ STEPS = (
     ),
     Step(
         "The same token again",
-        "The bot tries its luck, or a proxy repeats the call. Payment 42 has 70.00 left.",
+        "The very same call once more: a retry, a bug, a thief. 70.00 of payment 42 are left.",
         _the_same_again,
     ),
     Step(
         "The amount changed",
-        "A token for 50.00 of payment 43, used for 60.00.",
+        "A token for 50.00 of payment 43 goes with a call for 60.00.",
         _another_amount,
     ),
     Step(
         "The token without its key",
-        "Someone copied a token from a log: they send it as it is, then with a key of their own.",
+        "Someone found a token in a log: they send it as it is, then with a key of their own.",
         _without_the_key,
     ),
     Step(
         "More than any policy permits",
-        "6000.00 of payment 44. The bot may ask; policy decides before there is any token.",
+        "6000.00 of payment 44. Policy decides before there is any token, and says why it refuses.",
         _more_than_permitted,
     ),
     Step(
         "A revoked token",
-        "The bot gets a token and thinks better of it.",
+        "The bot gets a token, and gives it back unused.",
         _revoked,
     ),
     Step(
