@@ -10,6 +10,7 @@ from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
 from fleeting.cli.init import init
+from fleeting.cli.request import request
 from fleeting.cli.serve import serve
 
 app = group(
@@ -51,6 +52,16 @@ add(
     "fleeting serve --workers 4 --bind 0.0.0.0:8400",
 )
 add(app, demo, "fleeting demo", "fleeting demo --keep --port 8400")
+add(
+    app,
+    request,
+    "fleeting request --type payment_refund --field payment_id=42 \\",
+    "    --field amount=5000 --field currency=EUR --context ticket=INC-7",
+    "fleeting request POST http://127.0.0.1:8401/payments/42/refunds \\",
+    '    --json-body \'{"amount":5000,"currency":"EUR"}\'',
+    "fleeting request --scope payments:read --issuer https://auth.example.com \\",
+    "    --client support-bot --key support-bot.jwk.json",
+)
 add(
     app,
     explain,

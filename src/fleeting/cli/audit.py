@@ -14,7 +14,7 @@ import typer
 
 from fleeting.cli.groups import add, group
 from fleeting.cli.options import AsJson, Config, moment
-from fleeting.cli.terminal import complain, fail, note, out, say, say_json, say_json_line
+from fleeting.cli.terminal import complain, counted, fail, note, out, say, say_json, say_json_line
 
 if TYPE_CHECKING:
     from fleeting.core.evidence import ChainedEntry
@@ -63,9 +63,15 @@ def _verification_json(result: "Verification") -> dict[str, Any]:
 def _say_verification(result: "Verification") -> None:
     for finding in result.findings:
         complain(_finding_words(finding))
-    scope = f"{result.entries} entries, {result.chains} chains, {result.checkpoints} checkpoints"
+    scope = ", ".join(
+        (
+            counted(result.entries, "entry", "entries"),
+            counted(result.chains, "chain"),
+            counted(result.checkpoints, "signed checkpoint"),
+        )
+    )
     if result.findings:
-        note(f"{scope}: {len(result.findings)} found")
+        note(f"{scope}: {counted(len(result.findings), 'finding')}")
     else:
         say(f"{scope}: nothing was altered")
 
@@ -148,7 +154,7 @@ def export(
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             written = asyncio.run(_export(entries, file))
-    note(f"{written} entries in {output}")
+    note(f"{counted(written, 'entry', 'entries')} in {output}")
 
 
 async def _export(entries: AsyncIterator["ChainedEntry"], file: TextIO) -> int:

@@ -70,7 +70,9 @@ def add(
 
 
 def _epilog(examples: tuple[str, ...]) -> str:
-    return "\n".join(["Examples:", *(escape(f"  $ {line}") for line in examples)])
+    """Return the end of a help text; a line that is indented goes on with the one before."""
+    prompted = (f"  {line}" if line.startswith(" ") else f"$ {line}" for line in examples)
+    return "\n".join(["Examples:", *(f"  {line}".replace("[", r"\[") for line in prompted)])
 
 
 def told(error: Exception) -> str | None:

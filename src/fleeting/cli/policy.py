@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleeting.cli.groups import add, group
 from fleeting.cli.options import AsJson, Config
-from fleeting.cli.terminal import err, fail, say, say_json
+from fleeting.cli.terminal import counted, err, fail, say, say_json
 
 if TYPE_CHECKING:
     from fleeting.policy import Problem
@@ -34,7 +34,7 @@ def check(config: Config = None, *, as_json: AsJson = False) -> None:
     if as_json:
         say_json(_report((), policies=count, files=files, digest=bundle.digest))
         return
-    say(f"{_plural(count, 'policy', 'policies')} in {_plural(files, 'file')}: nothing wrong")
+    say(f"{counted(count, 'policy', 'policies')} in {counted(files, 'file')}: nothing wrong")
     if not count:
         say("(with no policy, nothing is permitted)")
 
@@ -47,17 +47,13 @@ def _complain(problems: tuple["Problem", ...], texts: dict[str, str], *, as_json
         return
     for problem in problems:
         err().print(problem_text(problem, texts.get(problem.file, "")))
-    err().print(f"{_plural(len(problems), 'problem')} in {_plural(len(texts), 'file')}")
+    err().print(f"{counted(len(problems), 'problem')} in {counted(len(texts), 'file')}")
 
 
 def _report(problems: tuple["Problem", ...], **facts: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
     from dataclasses import asdict
 
     return {"ok": not problems, **facts, "problems": [asdict(problem) for problem in problems]}
-
-
-def _plural(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 add(

@@ -57,3 +57,8 @@ def fail(message: str = "") -> NoReturn:
     if message:
         complain(message)
     raise typer.Exit(FAILED)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return ``1 file`` or ``2 files``."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"

@@ -1,0 +1,206 @@
+"""``fleeting request``: obtain a token, or make a guarded call, from the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fleeting.cli.options import AsJson, Config, pairs
+from fleeting.cli.terminal import FAILED, complain, err, say, say_json
+
+if TYPE_CHECKING:
+    import httpx
+
+    from fleeting.cli.caller import Caller
+    from fleeting.client import FleetingError, Token
+
+_ASKING, _CALLING, _WHO = "What to ask for", "The call to make", "Who asks"
+
+
+def request(  # noqa: PLR0913 -- options, each with a help of its own
+    method: Annotated[
+        str | None, typer.Argument(metavar="METHOD", help="With a URL: make this call.")
+    ] = None,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="The guarded API's URL.")] = None,
+    config: Config = None,
+    *,
+    type_: Annotated[
+        str | None,
+        typer.Option("--type", help="The operation's type.", rich_help_panel=_ASKING),
+    ] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One of the type's actions.", show_default="its only one", rich_help_panel=_ASKING
+        ),
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A field that bounds the operation; again for more, and for one of several.",
+            rich_help_panel=_ASKING,
+        ),
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="An OAuth scope.", rich_help_panel=_ASKING)
+    ] = None,
+    resource: Annotated[
+        str | None,
+        typer.Option(help="The API the token is for.", rich_help_panel=_ASKING),
+    ] = None,
+    show_token: Annotated[
+        bool,
+        typer.Option("--show-token", help="Print the token itself too.", rich_help_panel=_ASKING),
+    ] = False,
+    json_body: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Its body.", rich_help_panel=_CALLING)
+    ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="What the request says of itself, such as ticket=INC-7."
+        ),
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option(
+            help="The client.", show_default="the installation's first", rich_help_panel=_WHO
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Its private key, a JWK or PEM.",
+            show_default="CLIENT.jwk.json beside its public one",
+            rich_help_panel=_WHO,
+        ),
+    ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option(
+            help="The authorization server.",
+            show_default="the installation's",
+            rich_help_panel=_WHO,
+        ),
+    ] = None,
+    subject_token: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Act for whom this token is of.", rich_help_panel=_WHO),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Obtain a token for one operation, or make a guarded call with a token for just that call.
+
+    With METHOD and URL it calls the API, answers its challenge, and prints status and body. Without
+    them it asks for what the options name and prints what was granted; --json holds the token
+    itself. The exit code is 1 if it is refused.
+
+    Where there is an installation (-c, ./fleeting.toml), issuer, client and key are its own, and
+    fields have the JSON types that it declares; elsewhere a field is JSON if it reads as JSON.
+    """
+    from fleeting.cli.caller import caller_of, operation_of
+    from fleeting.client import FleetingError
+
+    subject = None if subject_token is None else subject_token.read_text("utf-8").strip()
+    caller = caller_of(config, issuer=issuer, client=client, key=key)
+    about: dict[str, Any] = {"context": pairs("--context", context or ())} if context else {}
+    about |= {} if resource is None else {"resource": resource}
+    about |= {} if subject is None else {"subject_token": subject}
+    try:
+        if method is not None:
+            if type_ is not None or action or field or scope:
+                raise typer.BadParameter("with METHOD and URL, the API says what to ask for")
+            _call(caller, method, url, json_body, about, as_json=as_json)
+            return
+        if type_ is None and not scope:
+            raise typer.BadParameter("say what to ask for: --type or --scope, or METHOD and URL")
+        if type_ is not None:
+            operation = operation_of(type_, action or (), field or (), caller.types)
+            about["authorization_details"] = [operation]
+        if scope:
+            about["scope"] = scope
+        token = caller.tokens().obtain(**about)
+        _say_token(token, config, show_token=show_token, as_json=as_json)
+    except FleetingError as error:
+        _say_refusal(error, config, as_json=as_json)
+        raise typer.Exit(FAILED) from None
+
+
+def _call(
+    caller: "Caller",
+    method: str,
+    url: str | None,
+    body: str | None,
+    about: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    import httpx
+
+    if url is None:
+        raise typer.BadParameter("write METHOD and URL, such as POST https://api.example.com/x")
+    content = None if body is None else _checked_json(body).encode()
+    headers = {"Accept": "application/json"}
+    headers |= {} if content is None else {"Content-Type": "application/json"}
+    try:
+        response = httpx.request(
+            method.upper(), url, content=content, headers=headers, auth=caller.auth(about)
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        complain(f"{url}: {error}")
+        raise typer.Exit(FAILED) from None
+    _say_response(response, as_json=as_json)
+    if response.is_error:
+        raise typer.Exit(FAILED)
+
+
+def _checked_json(text: str) -> str:
+    import json
+
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--json-body is not JSON: {error}") from None
+    return text
+
+
+def _say_response(response: "httpx.Response", *, as_json: bool) -> None:
+    from fleeting.cli.words import clean
+
+    body = _body(response)
+    if as_json:
+        say_json({"status": response.status_code, "body": body})
+        return
+    err().print(f"{response.status_code} {clean(response.reason_phrase)}")
+    if isinstance(body, str):
+        say("\n".join(map(clean, body.splitlines())))
+    else:
+        say_json(body)
+
+
+def _body(response: "httpx.Response") -> Any:  # noqa: ANN401 -- JSON, or text
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
+
+
+def _say_token(token: "Token", config: Config, *, show_token: bool, as_json: bool) -> None:
+    from fleeting.cli.token_facts import token_json, token_text
+
+    if as_json:
+        say_json(token_json(token))
+        return
+    say(token_text(token, config))
+    if show_token:
+        say(token.value)
+
+
+def _say_refusal(error: "FleetingError", config: Config, *, as_json: bool) -> None:
+    from fleeting.cli.token_facts import refusal_json, refusal_text
+
+    if as_json:
+        say_json(refusal_json(error))
+    err().print(refusal_text(error, config))
