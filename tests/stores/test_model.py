@@ -120,4 +120,4 @@ class StoresAgree(RuleBasedStateMachine):
 
 
 TestStoresAgree = StoresAgree.TestCase
-TestStoresAgree.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestStoresAgree.settings = settings(max_examples=12, stateful_step_count=10, deadline=None)

@@ -23,8 +23,7 @@ class GroupCommit(Generic[Wish, Answer]):
     """A queue before a backend that does one batch at a time.
 
     A batch is taken the moment the backend is free, so an idle server adds no delay and a busy
-    one forms batches by itself. (Waiting a millisecond or two for company was measured: it costs
-    latency and wins nothing.)
+    one forms batches by itself: nobody waits for company.
 
     apply: does a batch and returns an answer for each wish, in order, or raises:
     StoreUnavailableError fails each of them, and the backend starts a new chain, because whether
