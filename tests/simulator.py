@@ -69,10 +69,12 @@ __all__ = [
     "eventually",
     "first_operation",
     "free_port",
+    "granted",
     "header_of",
     "jws",
     "new_key",
     "public_jwk",
+    "refused",
     "serve",
     "sign",
     "simulator",
@@ -137,6 +139,11 @@ async def simulator(
         yield await start(installation, stack, WoundClock(), http=http)
 
 
+def loopback() -> httpx.AsyncClient:
+    """Return a client of other parties without a trust store, which takes long to read."""
+    return httpx.AsyncClient(verify=False, trust_env=False, follow_redirects=False)
+
+
 async def start(
     installation: Installation,
     stack: AsyncExitStack,
@@ -145,7 +152,7 @@ async def start(
     http: httpx.AsyncClient | None = None,
 ) -> Simulator:
     """Start a worker of *installation*; several on one SQLite file are siblings."""
-    worker = build_worker(installation.load(), clock=clock, http=http)
+    worker = build_worker(installation.load(), clock=clock, http=http or loopback())
     await stack.enter_async_context(life(worker))
     transport = httpx.ASGITransport(app_of(worker), raise_app_exceptions=True)
     client = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
@@ -238,3 +245,23 @@ async def eventually(condition: Any, *, seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- whatever it waits for, it has no event
             await asyncio.sleep(0.01)
+
+
+def refused(response: httpx.Response, error: str, status: int = 400) -> str:
+    """Check that *response* is a refusal as RFC 6749 §5.2 has it, and return its description."""
+    body = response.json()
+    assert (response.status_code, body["error"]) == (status, error), response.text
+    assert body.keys() == {"error", "error_description", "request_id"}
+    description: str = body["error_description"]
+    assert all(" " <= character <= "~" for character in description)
+    assert not {'"', "\\"} & set(description)
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-request-id"] == body["request_id"]
+    return description
+
+
+def granted(response: httpx.Response) -> dict[str, Any]:
+    """Check that *response* is a token response, and return the claims of its token."""
+    assert response.status_code == 200, response.text
+    assert response.headers["cache-control"] == "no-store"
+    return claims_of(response.json()["access_token"])

@@ -423,5 +423,7 @@ def test_a_key_verifies_nothing_by_an_algorithm_of_another_kind():
     assert not KEY.public().verify("PS256", b"input", bytes(256))
 
 
-def test_a_key_that_cannot_verify_has_not_verified():
-    assert not VerificationKey(None, ("ES384",), KEY.public().key).verify("ES384", b"", bytes(96))
+def test_a_key_that_may_not_verify_has_not_verified():
+    jwk = {**KINDS["ES384"].as_dict(private=False), "key_ops": ["sign"]}
+    key = VerificationKey(None, ("ES384",), ECKey.import_key(jwk))
+    assert not key.verify("ES384", b"", bytes(96))
