@@ -1,6 +1,7 @@
 """JSON as a security boundary reads it: no duplicate keys, no NaN, bounded depth, real Unicode."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 MAX_DEPTH = 16
@@ -43,7 +44,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):  # 1e999: the library would make it what it refuses by name
+        raise JsonError("a number is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+)
 
 
 def _check_text(text: str, value: object) -> None:
