@@ -10,7 +10,7 @@ from fleeting.core.errors import InvalidRequest, InvalidToken
 from fleeting.core.jose import PROVIDER_ALGS, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
 from fleeting.core.model import Actor, Json, Operation, SenderKey, Subject, SubjectKind
 from fleeting.core.operations import OperationType, details_from_claims
-from fleeting.core.validation import MAX_ACT_DEPTH, actor_chain
+from fleeting.core.validation import MAX_ACT_DEPTH, actor_chain, name_claim, optional_name
 
 _TYPS = ("jwt", "at+jwt", None)
 """ID tokens, JWTs and access tokens; not proofs, challenges, logout or transaction tokens."""
@@ -37,11 +37,13 @@ class Declarations:
     """What the installation declares that a subject token's claims are held against.
 
     client_ids: no user may be mistaken for one of these (RFC 9700 §4.15).
+    subject_prefixes: those of all providers: no provider may name another one's users.
     """
 
     attributes: Mapping[str, ValueType]
     types: Mapping[str, OperationType]
     client_ids: Collection[str]
+    subject_prefixes: Collection[str] = ()
 
 
 def claimed_issuer(token: str, parameter: str) -> str:
@@ -76,8 +78,35 @@ def verify_provider_token(
     if provider.audience not in claims.audience():
         raise JoseError(f"its 'aud' does not name {provider.audience}")
     claims.check_times(now=now, leeway=_SKEW)
-    claims.string("sub")
+    name_claim(claims, "sub")
+    _refuse_other_jwts(claims)
     return claims
+
+
+def _refuse_other_jwts(claims: VerifiedClaims) -> None:
+    """Refuse what is signed alike, and typed no better, but stands for nobody's authority."""
+    if "events" in claims.claims:  # RFC 8417 §2.2; OpenID Back-Channel Logout 1.0 §2.4
+        raise JoseError("it is about events, such as a logout: it stands for nobody")
+    if "uses" in claims.claims:  # exchanged, it could be used as often as it is exchanged
+        raise JoseError("it is limited in uses: only the resource it is for can use it")
+
+
+def check_identity(
+    claims: VerifiedClaims, provider: IdentityProvider, declared: Declarations
+) -> str:
+    """Return what a provider's subject is called here, once it can be nobody else (RFC 9700 §4.15).
+
+    Raises:
+        InvalidRequest: it has the name of a client, or of another provider's subject.
+    """
+    own = provider.subject_prefix
+    identifier = own + claims.string("sub")
+    if identifier in declared.client_ids:
+        raise InvalidRequest("the 'sub' of a subject_token or actor_token is the name of a client")
+    longer = (prefix for prefix in declared.subject_prefixes if len(prefix) > len(own))
+    if any(identifier.startswith(prefix) for prefix in longer):
+        raise InvalidRequest("the 'sub' of a subject_token or actor_token is another provider's")
+    return identifier
 
 
 def read_subject(
@@ -86,13 +115,10 @@ def read_subject(
     """Return the user that a verified subject token speaks of.
 
     Raises:
-        InvalidRequest: a claim is of another type than its attribute, or the subject has the name
-            of a client.
+        InvalidRequest: a claim is of another type than its attribute; or see ``check_identity``.
         JoseError: a malformed claim.
     """
-    identifier = provider.subject_prefix + claims.string("sub")
-    if identifier in declared.client_ids:
-        raise InvalidRequest("the subject_token's 'sub' is the name of a client (RFC 9700 §4.15)")
+    identifier = check_identity(claims, provider, declared)
     groups, attributes = subject_attributes(claims.claims, provider.claims, declared.attributes)
     return Subject(
         kind=SubjectKind.USER,
@@ -100,7 +126,7 @@ def read_subject(
         groups=groups,
         attributes=attributes,
         issuer=provider.issuer,
-        acr=claims.optional_string("acr"),
+        acr=optional_name(claims, "acr"),
         auth_time=claims.optional_instant("auth_time"),
         not_after=claims.instant("exp"),
         operations=_bounds(claims, declared.types),
@@ -156,7 +182,7 @@ def _check_may_act(may_act: object, actor: Actor) -> None:
 
 
 def check_possession(claims: VerifiedClaims, key: SenderKey | None) -> None:
-    """Check that a bound subject token comes from who holds its key (RFC 7800 §3.1).
+    """Check that a bound subject or actor token comes from who holds its key (RFC 7800 §3.1).
 
     RFC 8693 leaves this open; a bound token in other hands is a stolen one to us.
 

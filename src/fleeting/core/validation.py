@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from fleeting.core.declaring import UNSAFE
 from fleeting.core.errors import InsufficientScope, InvalidToken
 from fleeting.core.issuance import ACCESS_TOKEN_TYP
 from fleeting.core.jose import SERVER_ALG, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
@@ -20,6 +21,8 @@ from fleeting.core.model import (
 from fleeting.core.operations import OperationType, details_from_claims, find_permitting
 
 MAX_ACT_DEPTH = 8
+LONGEST_NAME = 1000
+"""How long a subject or an actor may be called: a token must still fit into a header."""
 LEEWAY = timedelta(0)
 """Our own tokens get none: they live for seconds, and their end is meant (DESIGN §1)."""
 _FUTURE_SKEW = timedelta(seconds=10)
@@ -139,13 +142,30 @@ def actor_chain(act: object) -> tuple[Actor, ...]:
         members = VerifiedClaims({}, act)
         actors.append(
             Actor(
-                members.string("sub"),
-                members.optional_string("iss"),
-                members.optional_string("client_id"),
+                name_claim(members, "sub"),
+                optional_name(members, "iss"),
+                optional_name(members, "client_id"),
             )
         )
         act = act.get("act")
     return tuple(actors)
+
+
+def name_claim(claims: VerifiedClaims, name: str) -> str:
+    """Return a claim that names somebody: people will read it in the ledger, on a terminal.
+
+    Raises:
+        JoseError: missing, not a string, long, or with characters that could forge what is read.
+    """
+    text = claims.string(name)
+    if len(text) > LONGEST_NAME or UNSAFE.search(text):
+        raise JoseError(f"claim '{name}' is too long or has control characters")
+    return text
+
+
+def optional_name(claims: VerifiedClaims, name: str) -> str | None:
+    """Return a claim that names somebody, or None where it is not given."""
+    return None if claims.claims.get(name) is None else name_claim(claims, name)
 
 
 def check_token(token: AccessToken, *, audience: str, now: datetime) -> None:

@@ -43,7 +43,12 @@ def installation(settings: Settings) -> Installation:
             for p in settings.providers
         },
         context_keys=settings.context_keys,
-        declarations=Declarations(settings.attributes, settings.types, frozenset(clients)),
+        declarations=Declarations(
+            settings.attributes,
+            settings.types,
+            frozenset(clients),
+            frozenset(p.subject_prefix or "" for p in settings.providers),
+        ),
         guards={r.client_id: r for r in resources.values() if r.client_id is not None},
         hard_cap=settings.max_lifetime,
     )
@@ -98,7 +103,11 @@ def resource_keys(settings: Settings, http: httpx.AsyncClient) -> CachedPartyKey
 def http_client() -> httpx.AsyncClient:
     """Return the one client for other parties' documents: no redirects, no environment proxies."""
     return httpx.AsyncClient(
-        follow_redirects=False, limits=_CONNECTIONS, timeout=timedelta(seconds=5).total_seconds()
+        follow_redirects=False,
+        trust_env=False,  # of the environment, only its certificate authorities count
+        verify=httpx.create_ssl_context(),
+        limits=_CONNECTIONS,
+        timeout=timedelta(seconds=5).total_seconds(),
     )
 
 

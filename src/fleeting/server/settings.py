@@ -240,6 +240,10 @@ def _check_names(settings: Settings) -> None:
     _unique("resources", "identifier", [r.resource.identifier for r in settings.resources])
     _unique("clients", "client_id", [c.client.client_id for c in settings.clients])
     _unique("identity_providers", "issuer", [p.issuer for p in settings.providers])
+    prefixes = [p.subject_prefix or "" for p in settings.providers]
+    _unique("identity_providers", "subject_prefix", prefixes)  # else alice is anybody's
+    guards = [r.resource.client_id for r in settings.resources if r.resource.client_id is not None]
+    _unique("resources", "client_id", guards)
     for resource in settings.resources:
         _known_types(f"resource {resource.resource.identifier}", resource.resource.types, settings)
     for declared in settings.clients:

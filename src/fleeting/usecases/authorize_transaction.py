@@ -53,7 +53,7 @@ class AuthorizeTransaction:
                 txn=challenge.txn,  # draft §4: the token MUST contain the same txn
                 asked_by=AskedBy.CHALLENGE,
                 subject=subject,
-                actors=_chain(actors, challenge),
+                actors=_chain(actors, challenge, authenticated.client.client_id),
                 client=authenticated.client,
                 resource=target.resource,
                 operations=target.operations,
@@ -86,8 +86,13 @@ class AuthorizeTransaction:
         return challenge
 
 
-def _chain(own: tuple[Actor, ...], challenge: Challenge) -> tuple[Actor, ...]:
-    """Carry the requester context of the challenge behind our own chain (draft §3.2.2 ``act``)."""
+def _chain(own: tuple[Actor, ...], challenge: Challenge, client_id: str) -> tuple[Actor, ...]:
+    """Carry the requester context of the challenge behind our own chain (draft §3.2.2 ``act``).
+
+    The current actor is whoever asks, never whom a challenge names (RFC 8693 §4.1).
+    """
+    if challenge.actors and not own:
+        own = (Actor(client_id),)
     chain = (*own, *(actor for actor in challenge.actors if actor not in own))
     if len(chain) > MAX_ACT_DEPTH:
         raise InvalidTransactionChallenge(f"its delegation chain is longer than {MAX_ACT_DEPTH}")

@@ -6,6 +6,7 @@ from fleeting.core.client_auth import AuthenticatedClient
 from fleeting.core.errors import InvalidRequest, UnauthorizedClient
 from fleeting.core.exchange import (
     IdentityProvider,
+    check_identity,
     check_possession,
     claimed_issuer,
     delegation_chain,
@@ -50,6 +51,9 @@ class Subjects:
             actor = await self._verify(story, asked.actor_token, "actor_token")
         try:
             check_possession(subject, key)
+            if actor is not None:
+                check_possession(actor[0], key)
+                check_identity(*actor, self.installation.declarations)
             chain = delegation_chain(subject, client.client_id, actor)
             return read_subject(subject, provider, self.installation.declarations), chain
         except JoseError as error:
