@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote_plus
 
+from fleeting.core.declaring import shown
 from fleeting.core.errors import InvalidClient, InvalidRequest
 from fleeting.core.jose import CLIENT_ALGS, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
 from fleeting.core.model import Claim, Client
@@ -93,7 +94,8 @@ def _by_secret(
     # Compared even for an unknown client, so that time does not tell which ids exist.
     matches = hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), expected or _ABSENT)
     if registration is None or expected is None or not matches:
-        raise InvalidClient("client authentication failed", detail=f"basic, client {client_id!r}")
+        named = f"basic, client {shown(client_id)}"  # short: strangers fill the ledger with it
+        raise InvalidClient("client authentication failed", detail=named)
     return AuthenticatedClient(registration.client)
 
 

@@ -13,10 +13,12 @@ from typing import Any
 from fleeting.core.errors import (
     AccessDenied,
     InsufficientUserAuthentication,
+    InvalidAuthorizationDetails,
     InvalidDpopProof,
     InvalidGrant,
     OAuthError,
 )
+from fleeting.core.jose import MAX_JWT_BYTES
 from fleeting.core.limits import strictest
 from fleeting.core.model import (
     SCOPE_TYPE,
@@ -149,6 +151,18 @@ def decide_token(
         acr=request.subject.acr,
         auth_time=request.subject.auth_time,
     )
+
+
+def check_size(signed: str) -> None:
+    """Check that a signed token can be read again: nobody takes one longer than this.
+
+    Raises:
+        InvalidAuthorizationDetails: it says too much.
+    """
+    if len(signed) > MAX_JWT_BYTES:
+        raise InvalidAuthorizationDetails(
+            "all this does not fit into one token: ask for fewer operations at once"
+        )
 
 
 def token_claims(token: AccessToken) -> dict[str, Any]:

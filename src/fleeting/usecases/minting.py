@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from fleeting.core.issuance import (
     ACCESS_TOKEN_TYP,
+    check_size,
     decide_token,
     grantable,
     refused_json,
@@ -71,6 +72,7 @@ class Mint:
         )
 
         signed = self.signer.sign(ACCESS_TOKEN_TYP, token_claims(token))
+        check_size(signed)
 
         entry = issued_entry(request, decision, token, story.now)
         record = token_record(token, request.id)
