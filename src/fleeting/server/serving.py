@@ -9,6 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from fleeting.server.app import create_app
+from fleeting.server.connections import BoundedProtocol
 from fleeting.server.logs import configure_logs
 from fleeting.server.metrics import MULTIPROCESS_VARIABLE
 from fleeting.server.settings import CONFIG_VARIABLE, Settings, SettingsError, load_settings
@@ -18,7 +19,6 @@ from fleeting.stores.migrate import upgrade
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
-_HEADER_BYTES = 65_536
 
 log = structlog.get_logger("fleeting.server")
 
@@ -70,7 +70,7 @@ def _run(app: Starlette | str, settings: Settings) -> None:
         port=port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         log_config=None,
         access_log=False,
