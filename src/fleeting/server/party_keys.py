@@ -17,8 +17,11 @@ from fleeting.server.declared_parties import is_secure
 from fleeting.usecases.parties import KeysUnavailableError
 
 FRESH_SECONDS = 300.0
+GOOD_FOR_SECONDS = 86_400.0
+"""For how long keys count that could not be fetched again: a withdrawn one must end some day."""
 _TIMEOUT_SECONDS = 5.0
 _MAX_BYTES = 262_144
+_PLAIN = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _BURST = 5
 _REFILL_SECONDS = 10.0
 
@@ -59,11 +62,12 @@ class CachedPartyKeys:
     async def keys(self, party: str, *, newest: bool = False) -> KeySet:
         """Return the keys of *party*; see ``usecases.parties.PartyKeys``."""
         known = self._parties[party]
-        if known.keys is None:
+        age = monotonic() - known.fetched_at
+        if known.keys is None or age > GOOD_FOR_SECONDS:
             return await self._fetched(known)
         if newest:
             return await self._newest(known)
-        if monotonic() - known.fetched_at > FRESH_SECONDS:
+        if age > FRESH_SECONDS:
             self._start(known)
         return known.keys
 
@@ -171,7 +175,10 @@ async def get_json(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
     if not is_secure(urlsplit(url)):
         raise KeysUnavailableError(f"{url} is neither https nor http on loopback")
     try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS), http.stream("GET", url) as response:
+        async with (
+            asyncio.timeout(_TIMEOUT_SECONDS),
+            http.stream("GET", url, headers=_PLAIN) as response,
+        ):
             body = await _read(response)
         document = json.loads(body)
     except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
@@ -184,8 +191,10 @@ async def get_json(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
 async def _read(response: httpx.Response) -> bytes:
     if response.status_code != httpx.codes.OK:
         raise KeysUnavailableError(f"{response.url} answers {response.status_code}")
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise KeysUnavailableError(f"{response.url} answers compressed")  # small, until unpacked
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > _MAX_BYTES:
             raise KeysUnavailableError(f"{response.url} is larger than {_MAX_BYTES} bytes")
