@@ -48,11 +48,13 @@ def app_of(worker: Worker) -> Starlette:
         async with life(worker):
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[*_forms(worker), *_documents(worker)],
         exception_handlers={HTTPException: _no_such_endpoint},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a 307 would send credentials on (RFC 9700 §4.12)
+    return app
 
 
 async def _no_such_endpoint(_request: Request, error: Exception) -> Response:
