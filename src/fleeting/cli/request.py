@@ -188,12 +188,14 @@ def _body(response: "httpx.Response") -> Any:  # noqa: ANN401 -- JSON, or text
 
 
 def _say_token(token: "Token", config: Config, *, show_token: bool, as_json: bool) -> None:
-    from fleeting.cli.token_facts import token_json, token_text
+    from fleeting.cli.token_facts import explain_command, token_json, token_text
 
     if as_json:
         say_json(token_json(token))
         return
-    say(token_text(token, config))
+    say(token_text(token))
+    if token.txn:
+        say(f"story    {explain_command(token.txn, config)}")
     if show_token:
         say(token.value)
 

@@ -14,17 +14,17 @@ from fleeting.client import FleetingError, Token
 from fleeting.server.settings import CONFIG_VARIABLE
 
 
-def token_text(token: Token, config: Path | None) -> Table:
+def token_text(token: Token) -> Table:
     """Return what *token* is good for; not the token itself."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _facts(token, config):
+    for name, value in _facts(token):
         table.add_row(name, Text(value))
     return table
 
 
-def _facts(token: Token, config: Path | None) -> Iterator[tuple[str, str]]:
+def _facts(token: Token) -> Iterator[tuple[str, str]]:
     for operation in token.authorization_details:
         yield "granted", shown_operation(dict(operation))
     if token.scope:
@@ -34,8 +34,6 @@ def _facts(token: Token, config: Path | None) -> Iterator[tuple[str, str]]:
     yield "type", f"{token.type}, {'bound to your key' if token.type == 'DPoP' else 'unbound'}"
     yield "lives", f"until {shown_time(token.expires_at)}"
     yield "uses", shown_uses(token.uses)
-    if token.txn:
-        yield "story", explain_command(token.txn, config)
 
 
 def token_json(token: Token) -> dict[str, Any]:

@@ -236,7 +236,7 @@ def _difference(
     if _login(other) and not _login(chosen):
         return least, "needs a stronger or fresher login"
     if _approvals(other) > _approvals(chosen):
-        return least, "needs more approval"
+        return least, "needs more approvals" if _waits(chosen) else "needs approval"
     if _lifetime(other) > _lifetime(chosen):
         return narrower, f"is wider: lives {other['lifetime']}"
     if _more_uses(other["uses"], chosen["uses"]):

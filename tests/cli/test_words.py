@@ -1,0 +1,98 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from fleeting.cli.entry_line import entry_line
+from fleeting.cli.words import clean, entry_words, shown_operation, shown_value
+from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+OPERATION = {"type": "payment_refund", "actions": ["refund"], "amount": 5000, "ok": True}
+SAID = "payment_refund:refund amount=5000 ok=true"
+
+BODIES = {
+    EntryKind.TOKEN_ISSUED: (
+        {
+            "client": "bot",
+            "subject": {"id": "alice"},
+            "token": {"operations": [OPERATION], "uses": None, "expires_at": NOW.isoformat()},
+        },
+        f"bot, for alice, may {SAID}: unlimited uses, until 03:04:05",
+    ),
+    EntryKind.REQUEST_REFUSED: (
+        {
+            "client": None,
+            "error": {"error": "invalid_client", "description": "who?", "detail": "no kid"},
+        },
+        "a stranger may not: invalid_client: who? (no kid)",
+    ),
+    EntryKind.TOKEN_SPENT: (
+        {"guard": "api", "operation": OPERATION, "use": 2, "uses": 3, "repeated": True},
+        f"api serves {SAID}: use 2 of 3, asked again",
+    ),
+    EntryKind.SPEND_REFUSED: (
+        {"guard": "api", "operation": None, "uses": 1, "reason": "audience"},
+        "api refuses a call: the token is for another resource",
+    ),
+    EntryKind.CALL_SERVED: (
+        {"guard": "api", "operation": {"type": "scope", "actions": ["payments:read"]}},
+        "api serves scope payments:read",
+    ),
+    EntryKind.CALL_REFUSED: (
+        {"guard": "api", "operation": OPERATION, "reason": "too much"},
+        f"api refuses {SAID}: too much",
+    ),
+    EntryKind.TOKEN_REVOKED: (
+        {"client": "bot", "ended": False},
+        "bot revokes the token, which was over already",
+    ),
+    EntryKind.SERVER_STARTED: (
+        {"version": "1.0", "policy_digest": "0123456789abcdef"},
+        "a worker of version 1.0 starts, with policies 0123456789ab",
+    ),
+    EntryKind.SERVER_STOPPED: (
+        {"version": "1.0", "policy_digest": "0123456789abcdef"},
+        "a worker of version 1.0 stops, with policies 0123456789ab",
+    ),
+    EntryKind.CHECKPOINT: ({"chains": [{}, {}]}, "where 2 chains stand, not signed"),
+    EntryKind.LEDGER_PRUNED: (
+        {"before": "2026-01-01"},
+        "entries from before 2026-01-01 are deleted",
+    ),
+}
+
+
+def entry(kind, body):
+    return Entry(kind, NOW, "r1", body, "t1", "j1")
+
+
+@pytest.mark.parametrize("kind", EntryKind)
+def test_every_kind_of_entry_has_words_of_its_own(kind):
+    body, words = BODIES[kind]
+    assert entry_words(entry(kind, body)) == words
+
+
+@pytest.mark.parametrize("kind", EntryKind)
+@pytest.mark.parametrize("body", [{}, {"token": 1, "error": "x", "chains": None}])
+def test_an_entry_of_another_shape_is_said_to_be_unreadable(kind, body):
+    assert entry_words(entry(kind, body)).startswith("(an entry that this version cannot read")
+
+
+def test_a_line_has_the_time_the_kind_and_the_id():
+    body, words = BODIES[EntryKind.CALL_SERVED]
+    chained = ChainedEntry("w", 1, entry(EntryKind.CALL_SERVED, body), bytes(32), bytes(32))
+    assert entry_line(chained).plain == (
+        f"2026-01-02 03:04:05.678Z  call.served      {words}  [r1]"
+    )
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\nb", "\u202egnp.exe", "\x00"])
+def test_nothing_in_the_ledger_can_steer_a_terminal(text):
+    assert not set(clean(text)) & set("\x1b\x9b\n\u202e\x00")
+    assert "?" in shown_operation({"type": text, "actions": [text], text: text})
+    assert "?" in shown_value([text])
+
+
+def test_an_operation_of_another_shape_is_shown_as_it_is():
+    assert shown_operation("x") == "x"
+    assert shown_operation({"type": "t", "actions": "a"}) == "t:a"
