@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fleeting.demo.addresses import Addresses, PortTakenError, choose_addresses
+from fleeting.demo.addresses import Addresses, PortTakenError, reserved
 from fleeting.demo.endings import Endings
 from fleeting.demo.installing import install
 from fleeting.demo.performing import serving
@@ -26,8 +26,8 @@ _PATIENCE_SECONDS = 60
 def neighbouring_ports() -> Addresses:
     """Return two neighbouring ports that are free, away from those of other demos."""
     for _ in range(100):
-        with suppress(PortTakenError):
-            return choose_addresses(free_port())
+        with suppress(PortTakenError), reserved(free_port()) as addresses:
+            return addresses
     raise AssertionError("no two neighbouring ports are free")
 
 

@@ -34,9 +34,9 @@ def print_commands(screen: Screen, directory: Path, addresses: Addresses, txn: s
         ),
         (
             "the same as the bot: token and refund",
-            f"fleeting request POST {refunds} --json '{_ORDER}'",
+            f"fleeting request POST {refunds} --json-body '{_ORDER}'",
         ),
-        ("more than policy permits", f"fleeting request POST {refunds} --json '{_TOO_MUCH}'"),
+        ("more than policy permits", f"fleeting request POST {refunds} --json-body '{_TOO_MUCH}'"),
         ("reading, by a scope", f"fleeting request GET {addresses.resource}/payments/42"),
         ("one request's whole story", f"fleeting explain {as_argument(txn)}"),
         ("the ledger as it grows", "fleeting audit tail --follow"),

@@ -47,6 +47,6 @@ class Endings:
             yield
         finally:
             self._holding -= 1
-        received, self._received = self._received, None
-        if received is not None and not self._holding:
+        if self._received is not None and not self._holding:
+            received, self._received = self._received, None
             raise Ended(received)

@@ -12,7 +12,7 @@ import httpx
 from rich.console import Console
 
 from fleeting.client import FleetingError
-from fleeting.demo.addresses import HOST, Addresses, PortTakenError, choose_addresses
+from fleeting.demo.addresses import HOST, Addresses, PortTakenError, reserved
 from fleeting.demo.by_hand import print_commands, stay
 from fleeting.demo.commands import CommandFailedError, environment, fleeting
 from fleeting.demo.endings import Ended, Endings
@@ -38,8 +38,8 @@ def run(*, port: int | None = None, keep: bool = False) -> int:
     keep: leave both servers running afterwards, until Ctrl-C, and the installation for good.
     """
     try:
-        with Endings() as endings:
-            return _run(choose_addresses(port), Screen(), endings, keep=keep)
+        with Endings() as endings, reserved(port) as addresses:
+            return _run(addresses, Screen(), endings, keep=keep)
     except Ended as ended:
         return ended.code
     except (PortTakenError, CommandFailedError, ServerFailedError) as error:
