@@ -1,10 +1,11 @@
 """``fleeting request``: obtain a token, or make a guarded call, from the terminal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fleeting.cli import request_options as options
 from fleeting.cli.options import AsJson, Config, pairs
 from fleeting.cli.terminal import FAILED, complain, err, say, say_json
 
@@ -14,81 +15,24 @@ if TYPE_CHECKING:
     from fleeting.cli.caller import Caller
     from fleeting.client import FleetingError, Token
 
-_ASKING, _CALLING, _WHO = "What to ask for", "The call to make", "Who asks"
-
 
 def request(  # noqa: PLR0913 -- options, each with a help of its own
-    method: Annotated[
-        str | None, typer.Argument(metavar="METHOD", help="With a URL: make this call.")
-    ] = None,
-    url: Annotated[str | None, typer.Argument(metavar="URL", help="The guarded API's URL.")] = None,
+    method: options.Method = None,
+    url: options.Url = None,
     config: Config = None,
     *,
-    type_: Annotated[
-        str | None,
-        typer.Option("--type", help="The operation's type.", rich_help_panel=_ASKING),
-    ] = None,
-    action: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="One of the type's actions.", show_default="its only one", rich_help_panel=_ASKING
-        ),
-    ] = None,
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="A field that bounds the operation; again for more, and for one of several.",
-            rich_help_panel=_ASKING,
-        ),
-    ] = None,
-    scope: Annotated[
-        list[str] | None, typer.Option(help="An OAuth scope.", rich_help_panel=_ASKING)
-    ] = None,
-    resource: Annotated[
-        str | None,
-        typer.Option(help="The API the token is for.", rich_help_panel=_ASKING),
-    ] = None,
-    show_token: Annotated[
-        bool,
-        typer.Option("--show-token", help="Print the token itself too.", rich_help_panel=_ASKING),
-    ] = False,
-    json_body: Annotated[
-        str | None, typer.Option(metavar="JSON", help="Its body.", rich_help_panel=_CALLING)
-    ] = None,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE", help="What the request says of itself, such as ticket=INC-7."
-        ),
-    ] = None,
-    client: Annotated[
-        str | None,
-        typer.Option(
-            help="The client.", show_default="the installation's first", rich_help_panel=_WHO
-        ),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Its private key, a JWK or PEM.",
-            show_default="CLIENT.jwk.json beside its public one",
-            rich_help_panel=_WHO,
-        ),
-    ] = None,
-    issuer: Annotated[
-        str | None,
-        typer.Option(
-            help="The authorization server.",
-            show_default="the installation's",
-            rich_help_panel=_WHO,
-        ),
-    ] = None,
-    subject_token: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Act for whom this token is of.", rich_help_panel=_WHO),
-    ] = None,
+    type_: options.Type = None,
+    action: options.Actions = None,
+    field: options.Fields = None,
+    scope: options.Scopes = None,
+    resource: options.Resource = None,
+    show_token: options.ShowToken = False,
+    json_body: options.JsonBody = None,
+    context: options.Context = None,
+    client: options.Client = None,
+    key: options.Key = None,
+    issuer: options.Issuer = None,
+    subject_token: options.SubjectToken = None,
     as_json: AsJson = False,
 ) -> None:
     """Obtain a token for one operation, or make a guarded call with a token for just that call.
@@ -103,11 +47,8 @@ def request(  # noqa: PLR0913 -- options, each with a help of its own
     from fleeting.cli.caller import caller_of, operation_of
     from fleeting.client import FleetingError
 
-    subject = None if subject_token is None else subject_token.read_text("utf-8").strip()
     caller = caller_of(config, issuer=issuer, client=client, key=key)
-    about: dict[str, Any] = {"context": pairs("--context", context or ())} if context else {}
-    about |= {} if resource is None else {"resource": resource}
-    about |= {} if subject is None else {"subject_token": subject}
+    about = _about(context, resource, subject_token)
     try:
         if method is not None:
             if type_ is not None or action or field or scope:
@@ -121,11 +62,24 @@ def request(  # noqa: PLR0913 -- options, each with a help of its own
             about["authorization_details"] = [operation]
         if scope:
             about["scope"] = scope
-        token = caller.tokens().obtain(**about)
-        _say_token(token, config, show_token=show_token, as_json=as_json)
+        _say_token(caller.tokens().obtain(**about), config, show_token=show_token, as_json=as_json)
     except FleetingError as error:
         _say_refusal(error, config, as_json=as_json)
         raise typer.Exit(FAILED) from None
+
+
+def _about(
+    context: list[str] | None, resource: str | None, subject_token: Path | None
+) -> dict[str, Any]:
+    """Return what calls and asks alike may say beside the operation."""
+    about: dict[str, Any] = {}
+    if context:
+        about["context"] = pairs("--context", context)
+    if resource is not None:
+        about["resource"] = resource
+    if subject_token is not None:
+        about["subject_token"] = subject_token.read_text("utf-8").strip()
+    return about
 
 
 def _call(
