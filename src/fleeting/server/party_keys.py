@@ -22,6 +22,7 @@ GOOD_FOR_SECONDS = 86_400.0
 _TIMEOUT_SECONDS = 5.0
 _MAX_BYTES = 262_144
 _PLAIN = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_UNREADABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError)
 _BURST = 5
 _REFILL_SECONDS = 10.0
 
@@ -126,7 +127,7 @@ def read_jwks_file(path: Path) -> KeySet:
         return KeySet.from_jwks(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise KeysUnavailableError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, JoseError) as error:
+    except (ValueError, RecursionError, JoseError) as error:
         raise KeysUnavailableError(f"{path} is not a JWK Set: {error}") from error
 
 
@@ -155,7 +156,10 @@ def from_resource_metadata(http: httpx.AsyncClient, identifier: str) -> Fetch:
 
 
 def _same_origin(uri: str, identifier: str) -> bool:
-    a, b = urlsplit(uri), urlsplit(identifier)
+    try:
+        a, b = urlsplit(uri), urlsplit(identifier)
+    except ValueError:
+        return False
     return (a.scheme, a.netloc) == (b.scheme, b.netloc)
 
 
@@ -172,16 +176,16 @@ async def get_json(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
     Raises:
         KeysUnavailableError: anything else than 200 with a JSON object.
     """
-    if not is_secure(urlsplit(url)):
-        raise KeysUnavailableError(f"{url} is neither https nor http on loopback")
     try:
+        if not is_secure(urlsplit(url)):
+            raise KeysUnavailableError(f"{url} is neither https nor http on loopback")
         async with (
             asyncio.timeout(_TIMEOUT_SECONDS),
             http.stream("GET", url, headers=_PLAIN) as response,
         ):
             body = await _read(response)
         document = json.loads(body)
-    except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise KeysUnavailableError(f"{url}: {type(error).__name__} {error}") from error
     if not isinstance(document, dict):
         raise KeysUnavailableError(f"{url} is not a JSON object")
