@@ -1,6 +1,5 @@
 """Commands to try by hand while both servers stay: each works as it is pasted."""
 
-import json
 import shlex
 import time
 from collections.abc import Sequence
@@ -12,8 +11,8 @@ from fleeting.demo.installing import CONFIG
 from fleeting.demo.screen import Screen
 from fleeting.demo.servers import Server
 
-_ORDER = json.dumps({"amount": 2500, "currency": "EUR"})
-_TOO_MUCH = json.dumps({"amount": 600_000, "currency": "EUR"})
+_ORDER = '{"amount":2500,"currency":"EUR"}'
+_TOO_MUCH = '{"amount":600000,"currency":"EUR"}'
 _WATCH_SECONDS = 0.5
 
 
@@ -21,7 +20,7 @@ def print_commands(screen: Screen, directory: Path, addresses: Addresses, txn: s
     """Print what to try; txn: the first refund's."""
     refunds = f"{addresses.resource}/payments/42/refunds"
     json_type = "-H 'Content-Type: application/json'"
-    screen.plain()
+    screen.heading("Try it by hand")
     screen.command(
         f"export PATH={shlex.quote(str(programs()))}:$PATH "
         f"FLEETING_CONFIG={shlex.quote(str(directory / CONFIG))}",
@@ -41,7 +40,7 @@ def print_commands(screen: Screen, directory: Path, addresses: Addresses, txn: s
         ("one request's whole story", f"fleeting explain {as_argument(txn)}"),
         ("the ledger as it grows", "fleeting audit tail --follow"),
         ("nothing was altered", "fleeting audit verify"),
-        ("after a change of policies/", "fleeting policy check"),
+        (f"after a change in {directory / 'policies'}", "fleeting policy check"),
     ):
         screen.command(command, meaning)
 

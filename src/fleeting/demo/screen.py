@@ -54,9 +54,13 @@ class Screen:
 
     def step(self, number: int, title: str, intro: str) -> None:
         """Start a step."""
-        self._console.print()
-        self._console.print(Rule(f"[bold]{number}  {escape(title)}[/]", align="left", style="cyan"))
+        self.heading(f"{number}  {title}")
         self.say(intro)
+
+    def heading(self, title: str) -> None:
+        """Print a title across the screen."""
+        self._console.print()
+        self._console.print(Rule(f"[bold]{escape(title)}[/]", align="left", style="cyan"))
 
     def say(self, text: str, style: str = "") -> None:
         """Print a paragraph."""
@@ -111,7 +115,7 @@ class Screen:
     def command(self, command: str, meaning: str = "") -> None:
         """Print a command line as it can be pasted: never wrapped."""
         if meaning:
-            self._console.print(Text(f"# {meaning}", "dim"), soft_wrap=True)
+            self._console.print(Text(f"\n# {meaning}", "dim"), soft_wrap=True)
         self._console.print(Text(command, "bold"), soft_wrap=True)
 
     def transcript(self, command: str, output: str) -> None:
