@@ -59,7 +59,7 @@ def running(core: int = processes.GENERATOR_CORE) -> Iterator[str]:
             ["taskset", "--cpu-list", str(core), *_as_owner(), *command],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            process_group=0,
         )
         try:
             _await_ready(binaries / "pg_isready", port)

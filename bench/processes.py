@@ -57,7 +57,7 @@ def server(
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
             cwd=cwd,
-            start_new_session=True,
+            process_group=0,
         )
         try:
             _await_ready(process, ready_url, log.fileno())

@@ -21,6 +21,8 @@ _RATE_HZ = 500
 _TOP = 30
 _THREAD = re.compile(r"thread \((\d+)\): (.*)")
 _LONG_PATHS = re.compile(r"(?<=\()(?:.*/)?(?:site-packages|src|python3\.\d+)/")
+# What py-spy takes for work because a pinned thread that wakes up stands in the queue.
+_WAITING = re.compile(r"_worker \(concurrent/|wait \(threading|\S*select\S* \(select")
 # What stands around everything and so says nothing.
 _FRAME = re.compile(
     r"<module>|.*\((?:typer|threading|asyncio/runners|concurrent|uvicorn/(?:main|server|_compat)|"
@@ -64,7 +66,12 @@ class Profile:
             head, *frames = [_LONG_PATHS.sub("", frame) for frame in stack.split(";")]
             found = _THREAD.match(head)
             thread = self.threads.get(int(found[1])) if found else None
-            if thread is not None and found is not None and frames:
+            if (
+                thread is not None
+                and found is not None
+                and frames
+                and not _WAITING.match(frames[-1])
+            ):
                 thread.name = found[2]
                 thread.add(frames, int(count))
 

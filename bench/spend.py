@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import fleeting_side, load, postgres, wire
+from bench import fleeting_side, load, postgres, processes, wire
 from bench.callers import post_form, refund
 from bench.fleeting_side import FleetingSide
 from bench.load import Round, Summary
@@ -27,8 +27,8 @@ def measure(*, quick: bool = False) -> Section:
     try:
         with postgres.running() as url:
             table.rows += _rows("PostgreSQL", _database(url, count, rounds))
-    except postgres.MissingError as error:
-        blocks.append(f"Left out: {error}.")
+    except (postgres.MissingError, processes.StartError) as error:
+        blocks.append(f"PostgreSQL is left out: {error}")
     return Section("Spend", blocks)
 
 
