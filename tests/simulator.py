@@ -228,7 +228,7 @@ def serve(directory: Path, *, workers: int = 1, **changes: Any) -> Iterator[Serv
 
 
 def _wait_until_ready(served: Served) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60  # for machines that have much else to do
     while time.monotonic() < deadline:
         if served.process.poll() is not None:
             break

@@ -1,0 +1,65 @@
+import pytest
+
+from fleeting.policy import PolicyProblems
+from fleeting.server.installing import http_client, load_policy_set, policy_sources
+from fleeting.server.settings import SettingsError
+from fleeting.server.wiring import build_worker
+from tests.simulator import Installation
+
+
+@pytest.fixture
+def installed(tmp_path):
+    return Installation(tmp_path).write()
+
+
+def test_an_installation_becomes_a_worker(installed):
+    worker = build_worker(installed.load())
+    assert worker.policy.current() is worker.policy.bundle
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"keys": []}', '{"keys": [{"kty": "oct"}]}'])
+def test_a_client_without_usable_keys_stops_the_start(installed, content):
+    path = installed.directory / "keys" / "support-bot.jwks.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SettingsError, match="client support-bot"):
+        build_worker(installed.load())
+
+
+def test_a_bad_policy_stops_the_start_and_every_problem_is_told(installed):
+    bad = 'permit (principal, action == Action::"payment_refnd:refund", resource);'
+    (installed.directory / "policies" / "bad.cedar").write_text(bad)
+    with pytest.raises(PolicyProblems) as caught:
+        build_worker(installed.load())
+    assert "bad.cedar" in str(caught.value)
+
+
+def test_policies_are_read_in_order_and_only_those(installed):
+    directory = installed.directory / "policies"
+    (directory / "a.cedar").write_text("")
+    (directory / "notes.txt").write_text("no policy")
+    assert [source.name.rpartition("/")[2] for source in policy_sources(directory)] == [
+        "a.cedar",
+        "all.cedar",
+    ]
+
+
+def test_policies_that_cannot_be_read_stop_the_start(installed):
+    directory = installed.directory / "policies"
+    (directory / "bad.cedar").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load_policy_set(installed.load())
+    (directory / "bad.cedar").unlink()
+    (directory / "dir.cedar").mkdir()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_policy_set(installed.load())
+    with pytest.raises(SettingsError, match="not a directory"):
+        policy_sources(directory / "none")
+
+
+async def test_other_parties_are_asked_without_redirects_or_proxies():
+    async with http_client() as client:
+        assert client.follow_redirects is False
+        assert client.trust_env is False
+        assert client.timeout.read == 5
