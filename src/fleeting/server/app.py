@@ -1,9 +1,9 @@
 """The routes, read like the metadata document (RFC 8414), and the application around them."""
 
-import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
@@ -21,6 +22,7 @@ from fleeting.server.metrics import CONTENT_TYPE
 from fleeting.server.rendering import render_error
 from fleeting.server.settings import Settings
 from fleeting.server.wiring import Worker, build_worker, endpoints
+from fleeting.server.world import new_id
 
 _PROVING = frozenset({"/token", "/transaction-authorization"})
 """The endpoints that take DPoP proofs; only they hand out nonces."""
@@ -48,46 +50,65 @@ def app_of(worker: Worker) -> Starlette:
         async with life(worker):
             yield
 
-    app = Starlette(
-        routes=[*_forms(worker), *_documents(worker)],
+    forms = _forms(worker)
+    app = Entrance(
+        routes=[
+            *(Route(path, form, methods=["POST"]) for path, form in forms.items()),
+            *_documents(worker),
+        ],
         exception_handlers={HTTPException: _no_such_endpoint},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # a 307 would send credentials on (RFC 9700 §4.12)
+    app.forms = forms
     return app
+
+
+class Entrance(Starlette):
+    """Shows forms straight to their endpoints, which render their own errors.
+
+    Middleware and routing of the rest, which is asked seldom, would cost a tenth of a token.
+    """
+
+    forms: Mapping[str, FormEndpoint] = MappingProxyType({})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            form = self.forms.get(scope["path"])
+            if form is not None:
+                await form(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 async def _no_such_endpoint(_request: Request, error: Exception) -> Response:
     """Answer what no route serves in the one language that callers read (RFC 6749 §5.2)."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     told = InvalidRequest(_UNSERVED.get(status, "this server does not serve that"))
-    _, body, _ = render_error(told, secrets.token_urlsafe(16))
+    _, body, _ = render_error(told, new_id())
     more = error.headers if isinstance(error, HTTPException) else None
     return Response(body, status, {"Cache-Control": "no-store", **(more or {})}, "application/json")
 
 
-def _forms(worker: Worker) -> list[BaseRoute]:
+def _forms(worker: Worker) -> dict[str, FormEndpoint]:
     issuer, settings = worker.settings.issuer, worker.settings
     prefix = urlsplit(issuer).path
 
     def nonce() -> str:
         return worker.signing_keys.nonces().make(worker.clock.now())
 
-    return [
-        Route(
-            prefix + path,
-            FormEndpoint(
-                name=path,
-                uri=issuer + path,
-                use_case=use_case,
-                metrics=worker.metrics,
-                max_body_bytes=settings.max_body_bytes,
-                nonce=nonce if path in _PROVING else None,
-            ),
-            methods=["POST"],
+    return {
+        prefix + path: FormEndpoint(
+            name=path,
+            uri=issuer + path,
+            use_case=use_case,
+            metrics=worker.metrics,
+            max_body_bytes=settings.max_body_bytes,
+            nonce=nonce if path in _PROVING else None,
         )
         for path, use_case in endpoints(worker.use_cases).items()
-    ]
+    }
 
 
 def _documents(worker: Worker) -> list[BaseRoute]:

@@ -1,7 +1,6 @@
 """Form endpoints: read a bounded body, call the use case, answer. Raw ASGI: they are hot (D8)."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -14,6 +13,7 @@ from fleeting.core.errors import InvalidRequest, OAuthError, RequestTooLarge, Se
 from fleeting.core.requests import parse_form
 from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import Header, encode, headers, render_error
+from fleeting.server.world import new_id
 from fleeting.usecases.calling import Call
 
 BODY_SECONDS = 10.0
@@ -41,7 +41,7 @@ class FormEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        started, request_id = perf_counter(), secrets.token_urlsafe(16)
+        started, request_id = perf_counter(), new_id()
         status, body, extra, error = await self._answer(scope, receive, request_id)
         nonce = None if self.nonce is None else self.nonce()
         fields = headers(request_id, body, nonce=nonce, extra=extra)

@@ -1,6 +1,8 @@
 """Time, chance and a bound on strangers: the edge where they enter."""
 
+import base64
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,8 +22,18 @@ class SystemIds:
     """The machine's entropy."""
 
     def new_id(self) -> str:
-        """Return 144 bits of fresh entropy, URL-safe."""
-        return secrets.token_urlsafe(18)
+        """Return a fresh id; see ``new_id``."""
+        return new_id()
+
+
+def new_id() -> str:
+    """Return 32 URL-safe characters: the time in milliseconds, then 144 bits of fresh entropy.
+
+    What is made at one time lies together in a database's index, so that a commit touches few
+    pages: half the cost of a token. The time is no secret: tokens and ledger say it, too.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    return base64.urlsafe_b64encode(milliseconds.to_bytes(6) + secrets.token_bytes(18)).decode()
 
 
 @dataclass(slots=True)

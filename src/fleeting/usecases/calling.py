@@ -1,7 +1,6 @@
 """Who calls, and the story of the call that a refusal must be able to tell."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -98,23 +97,16 @@ class Desk:
     nonces: Callable[[], Nonces]
     strangers: Budget
 
-    @asynccontextmanager
-    async def story(self, call: Call) -> AsyncIterator[Story]:
-        """Follow one call; a refusal is recorded before it leaves (house rule 3).
+    def story(self, call: Call) -> "Following":
+        """Follow one call; a refusal is recorded before it leaves (house rule 3)."""
+        return Following(self, Story(call, self.clock.now()))
+
+    async def record(self, story: Story, error: OAuthError) -> None:
+        """Record that the call was refused with *error*, unless that is done or is no refusal.
 
         Raises:
-            TemporarilyUnavailable: the ledger cannot take the record, so nothing is answered.
+            TemporarilyUnavailable: the ledger cannot take it.
         """
-        story = Story(call, self.clock.now())
-        try:
-            yield story
-        except StoreUnavailableError as error:
-            raise unavailable(error) from error
-        except OAuthError as error:
-            await self._record(story, error)
-            raise
-
-    async def _record(self, story: Story, error: OAuthError) -> None:
         if story.recorded or _is_protocol(error):
             return
         if story.client_id is None and not self.strangers.allows(story.now):
@@ -179,6 +171,28 @@ class Desk:
             story.recorded = True
             raise replay_error(outcome.replayed)
         return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The context in which a call's story unfolds, to its good or its recorded end."""
+
+    desk: Desk
+    story: Story
+
+    async def __aenter__(self) -> Story:
+        return self.story
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Record a refusal.
+
+        Raises:
+            TemporarilyUnavailable: the ledger cannot take the record, so nothing is answered.
+        """
+        if isinstance(error, StoreUnavailableError):
+            raise unavailable(error) from error
+        if isinstance(error, OAuthError):
+            await self.desk.record(self.story, error)
 
 
 def _is_protocol(error: OAuthError) -> bool:
