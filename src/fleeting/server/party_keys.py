@@ -198,7 +198,7 @@ async def _read(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise KeysUnavailableError(f"{response.url} answers compressed")  # small, until unpacked
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > _MAX_BYTES:
             raise KeysUnavailableError(f"{response.url} is larger than {_MAX_BYTES} bytes")
