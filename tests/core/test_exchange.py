@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -292,3 +293,16 @@ def test_a_bound_subject_token_comes_from_who_holds_its_key(cnf, key, ok):
     else:
         with pytest.raises(JoseError, match="'cnf'"):
             check_possession(verified(cnf=cnf), key)
+
+
+@pytest.mark.parametrize("claim", [{"events": {}}, {"uses": 1}])
+def test_what_stands_for_nobody_cannot_be_exchanged(claim):
+    with pytest.raises(JoseError):
+        verify(token(**claim))
+
+
+def test_no_user_of_one_provider_has_the_name_of_anothers():
+    declared = replace(DECLARED, subject_prefixes=("", "two#"))
+    with pytest.raises(InvalidRequest, match="another provider's"):
+        read_subject(verified(sub="two#alice"), PROVIDER, declared)
+    assert read_subject(verified(), PREFIXED, declared).id == "two#alice"

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from fleeting.core.errors import (
     AccessDenied,
     InsufficientUserAuthentication,
+    InvalidAuthorizationDetails,
     InvalidDpopProof,
     InvalidGrant,
     OAuthError,
 )
 from fleeting.core.issuance import (
     act_claim,
+    check_size,
     decide_token,
     details_json,
     grantable,
@@ -23,6 +25,7 @@ from fleeting.core.issuance import (
     token_response,
     within_subject_token,
 )
+from fleeting.core.jose import MAX_JWT_BYTES
 from fleeting.core.model import (
     AccessRequest,
     ActionDecision,
@@ -344,3 +347,9 @@ def test_scopes_are_written_as_scopes_and_details_as_details():
 
 def test_nobody_acts_where_nobody_does():
     assert act_claim(()) is None
+
+
+def test_a_token_that_nobody_could_read_is_not_made():
+    check_size("a" * MAX_JWT_BYTES)
+    with pytest.raises(InvalidAuthorizationDetails, match="does not fit"):
+        check_size("a" * (MAX_JWT_BYTES + 1))

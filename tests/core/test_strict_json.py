@@ -59,6 +59,8 @@ def test_any_string_is_json_or_refused(text):
         ('"a\nb"', "not valid"),
         ("1 2", "not valid"),
         ("9" * 5000, "not valid"),
+        ("1e999", "too large"),
+        ("[-1e999]", "too large"),
         ('"\\ud800"', "surrogate"),
         ('{"\\udfff": 1}', "surrogate"),
         ('"a\\u0000b"', "U\\+0000"),

@@ -299,3 +299,9 @@ def test_introspection_tells_the_claims_and_how_to_present_them():
         "token_type": "DPoP",
     }
     assert introspection_response(UNBOUND, {})["token_type"] == "Bearer"
+
+
+@pytest.mark.parametrize("sub", ["a" * 10_000, "a\nb", "\x1b[2J", "\u202e"])
+def test_a_name_that_could_forge_what_is_read_is_refused(sub):
+    with pytest.raises(JoseError, match="too long or has control"):
+        actor_chain({"sub": sub})

@@ -295,3 +295,12 @@ async def test_a_provider_may_rotate_its_keys(tmp_path):
             forged = sim.user_token(key=new_key())
             refused(await sim.caller().exchange(forged, REFUND), "invalid_request")
         assert len(asked) == 5  # forgeries with fresh names cannot make us ask without end
+
+
+async def test_what_is_small_until_it_is_unpacked_is_not_unpacked(http):
+    def serve(request):
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=b"x")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(serve)) as packed:
+        with pytest.raises(KeysUnavailableError, match="compressed"):
+            await get_json(packed, "https://idp.example.com/jwks")

@@ -186,3 +186,7 @@ async def test_a_worker_follows_the_directory_by_itself(sim):
 
     create_key(sim.worker.settings.signing_keys, sim.clock.now())
     await eventually(lambda: len(sim.worker.signing_keys.keys().keys) == 2)
+
+
+async def test_old_checkpoints_are_verified_with_every_key_there_ever_was(sim):
+    assert len(sim.worker.signing_keys.everything().keys) == 1
