@@ -12,7 +12,7 @@ def test_the_machines_clock_is_aware_and_utc():
 def test_ids_are_long_and_url_safe():
     ids = {SystemIds().new_id() for _ in range(100)}
     assert len(ids) == 100
-    assert all(len(each) == 24 and each.replace("-", "").replace("_", "").isalnum() for each in ids)
+    assert all(len(each) == 32 and each.replace("-", "").replace("_", "").isalnum() for each in ids)
 
 
 def allowed(budget, now, tries):
