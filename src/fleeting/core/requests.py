@@ -250,7 +250,9 @@ def resolve_target(ask: Ask, catalogue: Catalogue) -> Target:
     """
     named = _named_resource(ask.resources, catalogue)
     details, locations = _take_locations(ask.details)
-    operations = () if details is None else parse_details(details, catalogue.types)
+    operations = (
+        () if details is None else parse_details(details, catalogue.types, limit=MAX_DETAILS)
+    )
     resource = named or _only_resource(operations, ask.scopes, catalogue)
     for operation in operations:
         if operation.type not in resource.types:

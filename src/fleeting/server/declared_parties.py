@@ -1,5 +1,6 @@
 """Read the parties of an installation: resources, clients and identity providers."""
 
+import hashlib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -140,6 +141,8 @@ def _secret(table: Table) -> bytes | None:
         raise table.refuse(
             "secret_sha256", "must be the SHA-256 of a long random secret, as 64 hex digits"
         )
+    if digest == hashlib.sha256(b"").digest():
+        raise table.refuse("secret_sha256", "is the hash of an empty secret")
     return digest
 
 

@@ -1,6 +1,7 @@
 """Run the workers of an installation until they are told to stop."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -61,8 +62,14 @@ def worker_app() -> Starlette:
     return create_app(settings)
 
 
+def _already_stopped(_number: int, _frame: object) -> None:
+    """Take the signal that uvicorn passes on once it has stopped in order: exit 0, not by it."""
+
+
 def _run(app: Starlette | str, settings: Settings) -> None:
     host, port = settings.bind
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _already_stopped)
     uvicorn.run(
         app,
         factory=isinstance(app, str),

@@ -3,13 +3,13 @@
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from fleeting.core.context import ContextKey, ValueType, declare_attributes, declare_context
-from fleeting.core.declaring import DeclarationError, Table
+from fleeting.core.declaring import DeclarationError, Table, nearest
 from fleeting.core.limits import HARD_CAP
 from fleeting.core.operations import OperationType, declare_type
 from fleeting.server.declared_parties import (
@@ -82,12 +82,22 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     Raises:
         SettingsError: it cannot be read or declares something wrong; says where and what to write.
     """
+    given = os.environ if environment is None else environment
     values = _read_toml(path)
-    values.update(_from_environment(os.environ if environment is None else environment))
+    values.update(_from_environment(given))
     try:
-        return _settings(Table("", values), path.resolve().parent)
+        settings = _settings(Table("", values), path.resolve().parent)
     except DeclarationError as error:
         raise SettingsError(f"{path}: {error}") from error
+    return replace(settings, warnings=(*settings.warnings, *_unknown_variables(given)))
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    """Say which variables look like settings and are none; some platforms set such."""
+    for name in environment:
+        key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _OWN_VARIABLES and key not in KEYS:
+            yield f"the environment variable {name} is no setting{nearest(key, KEYS)}"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -182,7 +192,7 @@ def _issuer(table: Table) -> str:
 
 def _database(table: Table, directory: Path) -> str:
     url = table.text("database") or "sqlite:///fleeting.db"
-    if not url.startswith(("sqlite:///", "postgresql://", "memory://")):
+    if not (url.startswith(("sqlite:///", "postgresql://")) or url == "memory://"):
         raise table.refuse(
             "database", "must be sqlite:///FILE or postgresql://user@host/db (or memory://)"
         )

@@ -131,6 +131,7 @@ class SqliteWriter(_Connection):
             _save(connection, settlement)
             head = _append(connection, self._head, settlement)
             self._head = new_chain()
+            self.check_file()  # before: so that what is refused was not done all the same
             connection.execute("COMMIT")
             self.check_file()
         self._head = head

@@ -11,7 +11,7 @@ from fleeting.core.jose import JoseError
 from fleeting.core.model import AccessRequest, Actor, AskedBy, Claim
 from fleeting.core.requests import Form, parse_challenge_request, resolve_target
 from fleeting.core.validation import MAX_ACT_DEPTH
-from fleeting.usecases.calling import Call, Desk, Story
+from fleeting.usecases.calling import CHALLENGE_SPACE, Call, Desk, Story
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.parties import PartyKeys, verified_by
 from fleeting.usecases.subjects import Subjects
@@ -82,7 +82,7 @@ class AuthorizeTransaction:
         except JoseError as error:
             raise InvalidTransactionChallenge(f"the challenge is not acceptable: {error}") from None
         digest = hashlib.sha256(challenge.jti.encode()).digest()
-        story.claims.append(Claim(f"challenge:{resource}", digest, challenge.expires_at))
+        story.claims.append(Claim(f"{CHALLENGE_SPACE}{resource}", digest, challenge.expires_at))
         return challenge
 
 

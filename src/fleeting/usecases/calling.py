@@ -26,6 +26,9 @@ from fleeting.core.sender import Nonces, ProofContext, verify_proof
 from fleeting.ports import Clock, Ledger, Outcome, StoreUnavailableError, Write
 from fleeting.usecases.installation import Installation
 
+CHALLENGE_SPACE = "challenge:"
+"""Whose ids the claims of transaction challenges are; the resource follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -66,6 +69,10 @@ class Story:
     request: AccessRequest | None = None
     decision: Decision | None = None
     recorded: bool = False
+
+    def proofs(self) -> tuple[Claim, ...]:
+        """Return what a refusal uses up: not a challenge, or whoever stole one could burn it."""
+        return tuple(claim for claim in self.claims if not claim.space.startswith(CHALLENGE_SPACE))
 
     def refusal(self, error: OAuthError) -> Entry:
         """Return the ledger's entry for refusing the call with *error*."""
@@ -113,7 +120,7 @@ class Desk:
             return
         entry = story.refusal(error)
         try:
-            await self.ledger.commit(Write(tuple(story.claims), record=lambda _: (entry,)))
+            await self.ledger.commit(Write(story.proofs(), record=lambda _: (entry,)))
         except StoreUnavailableError as gone:
             raise unavailable(gone) from gone
 
@@ -207,9 +214,8 @@ def unavailable(cause: Exception) -> TemporarilyUnavailable:
 
 def replay_error(claim: Claim) -> OAuthError:
     """Return the refusal of what was sent before (RFC 7523 §3, RFC 9449 §11.1)."""
-    kind = claim.space.partition(":")[0]
-    if kind == "assertion":
+    if claim.space.startswith("assertion:"):
         return InvalidClient("the client assertion was used before: sign a new one, with a new jti")
-    if kind == "challenge":
+    if claim.space.startswith(CHALLENGE_SPACE):
         return InvalidTransactionChallenge("the transaction challenge was used before")
     return InvalidDpopProof("the DPoP proof was used before: make a new one for each request")
