@@ -45,7 +45,10 @@ def _json_line(_logger: object, method: str, event: MutableMapping[str, Any]) ->
     exc_info = line.pop("exc_info", None)
     if exc_info:
         line["exception"] = format_exception(exc_info)
-    return orjson.dumps(line, default=repr)
+    try:
+        return orjson.dumps(line, default=repr)
+    except TypeError:  # half a character, a number beyond 64 bits: no reason to fail a request
+        return orjson.dumps({name: ascii(value) for name, value in line.items()})
 
 
 def format_exception(exc_info: object) -> str:
