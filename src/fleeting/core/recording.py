@@ -31,7 +31,9 @@ def issued_entry(
         "issued_at": token.issued_at.isoformat(),
         "expires_at": token.expires_at.isoformat(),
         "uses": token.uses,
-        "operations": operations_json(token.operations),
+        "operations": body["operations"]  # rendered once where nothing was narrowed
+        if token.operations == request.operations
+        else operations_json(token.operations),
         "bound": "none" if token.key is None else token.key.constraint.value,
     }
     return Entry(EntryKind.TOKEN_ISSUED, at, request.id, body, request.txn, token.jti)
