@@ -59,7 +59,8 @@ class Section:
 
 def _provenance() -> str:
     stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{stamp}, {cpu_model()} ({os.cpu_count()} cores), Python {platform.python_version()}."
+    machine = f"{cpu_model()} ({os.cpu_count()} cores), Python {platform.python_version()}"
+    return f"{stamp}, {machine}, load average {os.getloadavg()[0]:.1f}."
 
 
 def cpu_model() -> str:
