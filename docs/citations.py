@@ -59,10 +59,7 @@ def cited() -> dict[Section, list[Citer]]:
 def sections(text: str) -> Iterator[Section]:
     """Return every section that *text* cites; a standard alone where it names none."""
     for found in _STANDARD.finditer(text):
-        if found["draft"]:
-            name = DRAFT
-        else:
-            name = found["rfc"] or FAPI
+        name = DRAFT if found["draft"] else found["rfc"] or FAPI
         first = _SECTION.match(text, found.end())
         if first is None:
             if name != DRAFT:  # "draft" alone is a word like any other

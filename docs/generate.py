@@ -29,9 +29,10 @@ def cli_page() -> str:
         """
         # Command line
 
-        Every command but `init` and `demo` reads an installation: `-c FILE`, else `FLEETING_CONFIG`, else
-        `./fleeting.toml`. `--json` prints what a program would read. Exit codes: 0, done; 1, done, and
-        something is wrong, or it cannot be done (the message says what to do); 2, wrong usage.
+        Every command but `init` and `demo` reads an installation: `-c FILE`, else
+        `FLEETING_CONFIG`, else `./fleeting.toml`. `--json` prints what a program would read. Exit
+        codes: 0, done; 1, done, and something is wrong, or it cannot be done (the message says what
+        to do); 2, wrong usage.
 
         `fleeting --install-completion` teaches the shell; every command has `--help`.
         """
@@ -53,7 +54,14 @@ def _commands(command: Any, context: typer.Context) -> Iterator[str]:  # noqa: A
     yield _options(command.params)
     examples = _plain(command.epilog or "").removeprefix("Examples:\n").splitlines()
     if examples:
-        yield "\n".join(["<!-- not run: examples of a syntax -->", "```console", *map(_example, examples), "```"])
+        yield "\n".join(
+            [
+                "<!-- not run: examples of a syntax -->",
+                "```console",
+                *map(_example, examples),
+                "```",
+            ]
+        )
 
 
 def _example(line: str) -> str:
@@ -88,32 +96,43 @@ def _option(parameter: Any) -> str:  # noqa: ANN401 -- Typer's own
 
 ADVICE: Mapping[str, str] = {
     "InvalidRequest": "Correct the parameter that the description names.",
-    "InvalidClient": "Check client_id, key or secret. An assertion's `aud` is the issuer alone, its "
-    "`jti` new each time.",
+    "InvalidClient": (
+        "Check client_id, key or secret. An assertion's `aud` is the issuer alone, its "
+        "`jti` new each time."
+    ),
     "InvalidGrant": "Exchange a fresh subject token.",
-    "UnauthorizedClient": "Declare the grant type in the client's `grant_types`; spend, introspect and "
-    "report as the resource's own client.",
+    "UnauthorizedClient": (
+        "Declare the grant type in the client's `grant_types`; spend, introspect and report "
+        "as the resource's own client."
+    ),
     "UnsupportedGrantType": "Use one of `grant_types_supported` of the metadata.",
     "InvalidScope": "Ask for scopes that the resource declares.",
     "InvalidTarget": "Name one declared resource, or leave `resource` out where only one fits.",
-    "InvalidAuthorizationDetails": "Make the object fit its type: "
-    "[operation kinds](operation-kinds.md).",
-    "AccessDenied": "Read the description: it is the policy's `@reason`. `fleeting explain` has the "
-    "rest.",
-    "InvalidDpopProof": "Make one new proof per request, with this method, this URI and the current "
-    "time.",
+    "InvalidAuthorizationDetails": (
+        "Make the object fit its type: [operation kinds](operation-kinds.md)."
+    ),
+    "AccessDenied": (
+        "Read the description: it is the policy's `@reason`. `fleeting explain` has the rest."
+    ),
+    "InvalidDpopProof": (
+        "Make one new proof per request, with this method, this URI and the current time."
+    ),
     "UseDpopNonce": "Repeat with the nonce of the `DPoP-Nonce` header.",
     "UnsupportedTokenType": "Only access tokens can be revoked.",
-    "InvalidTransactionChallenge": "Call the API again for a new challenge; each is good once, for two "
-    "minutes.",
+    "InvalidTransactionChallenge": (
+        "Call the API again for a new challenge; each is good once, for two minutes."
+    ),
     "RequestTooLarge": "Send less, or raise `max_body_bytes` (server) or `body_limits` (guard).",
     "TemporarilyUnavailable": "Repeat after `Retry-After`: nothing was done.",
     "ServerError": "Report it with the request id; the log has the traceback.",
     "MissingToken": "Obtain a token: send `Accept-Txn-Challenge: ?1` to be told for what.",
     "InvalidToken": "Obtain a new token for this call.",
-    "InsufficientScope": "Obtain a token for this very call; the description says what is exceeded.",
-    "InsufficientUserAuthentication": "Log the user in again, stronger or fresher, and exchange that "
-    "token.",
+    "InsufficientScope": (
+        "Obtain a token for this very call; the description says what is exceeded."
+    ),
+    "InsufficientUserAuthentication": (
+        "Log the user in again, stronger or fresher, and exchange that token."
+    ),
     "TransactionAuthorizationRequired": "Trade the challenge for a token; `JustInTime` does.",
 }
 """What whoever meets an error should do; one for each class of ``core.errors``."""
@@ -135,8 +154,9 @@ def errors_page() -> str:
         # Errors
 
         An endpoint of the authorization server answers with JSON: `error`, `error_description` and
-        `request_id`, which `fleeting explain` takes. A guard answers with `error` and `error_description`,
-        in the body and in `WWW-Authenticate`. Branch on `error`; the description is for people.
+        `request_id`, which `fleeting explain` takes. A guard answers with `error` and
+        `error_description`, in the body and in `WWW-Authenticate`. Branch on `error`; the
+        description is for people.
 
         What a caller is told is only half: the ledger's entry has a `detail`, too.
 
@@ -172,9 +192,9 @@ def rfc_page() -> str:
         """
         # RFC table
 
-        Which part of the code cites which section, and the tests of that part. It is read from docstrings
-        and comments of `src/fleeting`: a MUST is cited where it is checked. A test file is the one that
-        mirrors the module; where there is none, those that import it.
+        Which part of the code cites which section, and the tests of that part. It is read from
+        docstrings and comments of `src/fleeting`: a MUST is cited where it is checked. A test file
+        is the one that mirrors the module; where there is none, those that import it.
         """
     )
     parts, exercised = [_NOTE, "", head], citations.Exercised()

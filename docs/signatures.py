@@ -38,13 +38,13 @@ def python_page() -> str:
         """
         # Python API
 
-        What `fleeting.resource` (for APIs) and `fleeting.client` (for callers) export; both come with the
-        bare install. Anything else is internal. How to use it: [protect a
+        What `fleeting.resource` (for APIs) and `fleeting.client` (for callers) export; both come
+        with the bare install. Anything else is internal. How to use it: [protect a
         route](../how-to/protect-a-route.md), [obtain tokens](../how-to/obtain-tokens.md).
 
         `Types`: declared operation types by name, or the path of a TOML file with `[types.*]`.
-        `PrivateKey`: a private P-256 JWK, as a mapping, as JSON, or the path of its file. `KeySource`: the
-        same, or PEM, or a key object of `cryptography`. `Json`: any JSON value.
+        `PrivateKey`: a private P-256 JWK, as a mapping, as JSON, or the path of its file.
+        `KeySource`: the same, or PEM, or a key object of `cryptography`. `Json`: any JSON value.
         """
     )
     parts, described = [head], set[int]()

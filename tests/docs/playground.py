@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,15 +71,11 @@ class Playground:
         self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None
     ) -> None:
         """End the shell and every server that it started: they are one process group."""
-        try:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(self._shell.pid, signal.SIGTERM)
             self._shell.wait(5)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._shell.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._shell.wait()
         for stream in (self._shell.stdin, self._shell.stdout):
             if stream is not None:
@@ -102,7 +99,7 @@ class Playground:
         os.chdir(self.directory)
         sys.path.insert(0, str(self.directory))
         try:
-            exec(compile(self.here(block.text), block.place, "exec"), self._names)  # noqa: S102
+            exec(compile(self.here(block.text), block.place, "exec"), self._names)
         finally:
             os.chdir(before)
             sys.path[:] = path

@@ -1,0 +1,1 @@
+"""Users' documentation, and what writes its generated pages: ``python -m docs.generate``."""
