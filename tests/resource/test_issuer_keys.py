@@ -80,7 +80,7 @@ async def test_a_withdrawn_key_is_dropped_with_the_tokens_it_signed(
 async def test_unknown_keys_are_asked_for_at_a_bounded_pace(guard, issuer, status):
     for _ in range(5):
         assert await status(guard, signer=new_key()) == 401
-    assert issuer.jwks_asked == 1
+    assert issuer.jwks_asked == 2  # the first keys, and one look for newer ones
     assert await status(guard) == 200
 
 
@@ -166,3 +166,17 @@ async def test_a_guard_starts_without_its_issuer_and_says_so(guard, issuer, capl
     issuer.down = True
     await guard.warm()
     assert "not ready yet" in caplog.text
+
+
+async def test_a_call_right_after_a_failed_start_waits_for_the_issuer(guard, issuer, status):
+    issuer.down = True
+    await guard.warm()
+    issuer.down = False
+    assert await status(guard) == 200
+
+
+async def test_a_key_rotated_right_after_the_start_is_learned_at_once(guard, issuer, status):
+    assert await status(guard) == 200
+    issuer.published = [issuer.key, new_key()]
+    issuer.key = issuer.published[1]
+    assert await status(guard) == 200

@@ -14,6 +14,9 @@ from fleeting.resource.issuer import Issuer, IssuerError
 
 _log = logging.getLogger("fleeting.resource")
 
+_FIRST_PACE_SECONDS = 1.0
+"""How often the issuer is asked while it has never answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
@@ -54,6 +57,8 @@ class IssuerKeys:
                 self._begin()
             return self._keys
         fetched_at = self._fetched_at
+        if self._keys is None:  # the issuer may be starting, too: wait for the next try's turn
+            await asyncio.sleep(self._until_next_try())
         await self._refreshed()
         if self._keys is None or self._fetched_at == fetched_at:
             raise TemporarilyUnavailable("the keys of the authorization server cannot be had now")
@@ -75,8 +80,14 @@ class IssuerKeys:
             await asyncio.gather(self._refreshing, return_exceptions=True)
 
     def _may_try(self) -> bool:
+        return self._until_next_try() <= 0
+
+    def _until_next_try(self) -> float:
+        """Return the seconds until the issuer may be asked again; 0 where it may be now."""
         pace = self._freshness.at_most_every.total_seconds()
-        return _now() - self._tried_at >= (min(pace, 1) if self._keys is None else pace)
+        if self._keys is None:
+            pace = min(pace, _FIRST_PACE_SECONDS)
+        return max(0.0, self._tried_at + pace - _now())
 
     def _begin(self) -> asyncio.Task[None]:
         if self._refreshing is None or self._refreshing.done():
@@ -92,6 +103,10 @@ class IssuerKeys:
     async def _refresh(self) -> None:
         try:
             jwks = await self._fetch()
+            if (
+                self._keys is None
+            ):  # a key that comes right after the first ones is asked for at once
+                self._tried_at = float("-inf")
             if jwks != self._jwks:  # the same object otherwise: what was verified stays so
                 self._keys, self._jwks = KeySet.from_jwks(jwks), jwks
             self._fetched_at = _now()
