@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from fleeting.core.evidence import ChainedEntry, Entry
+from fleeting.core.evidence import ChainedEntry, Entry, Sign
 from fleeting.core.evidence import ChainHead as ChainHead  # noqa: PLC0414 -- part of this contract
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.model import Claim as Claim  # noqa: PLC0414 -- part of this contract
@@ -162,12 +162,13 @@ class Store(Ledger, Tokens, Evidence, Protocol):
         ledger_before: datetime | None,
         limit: int,
         grace: timedelta = TOKEN_GRACE,
+        sign: Sign | None = None,
     ) -> int:
         """Delete up to *limit* rows that have outlived their use, and return how many were.
 
         Proofs once expired; tokens and their uses when expired for longer than *grace*; ledger
         entries from before *ledger_before* (None: never), from the start of each chain, recorded
-        by a ``ledger.pruned`` entry that keeps what is left verifiable.
+        by a ``ledger.pruned`` entry that keeps what is left verifiable, where *sign* signs it.
 
         Raises:
             StoreUnavailableError: nothing was deleted.

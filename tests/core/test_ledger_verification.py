@@ -1,15 +1,19 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fleeting.core.evidence import (
+    CHECKPOINT_TYP,
     GENESIS,
+    PRUNING_TYP,
     ChainHead,
     Entry,
     EntryKind,
     checkpoint_body,
     extend,
     head_after,
+    instant,
 )
 from fleeting.core.ledger_verification import FindingKind, LedgerSnapshot, verify_ledger
 
@@ -52,12 +56,14 @@ def checkpoint_after(rows, at=B, **options):
     return extend(at, [Entry(EntryKind.CHECKPOINT, NOW, "", body)])
 
 
-def pruned(at, before=NOW, **bases):
+def pruned(at, before=NOW, sign=None, typ=PRUNING_TYP, **bases):
     places = [
         {"writer": writer, "sequence": row.sequence, "hash": row.hash.hex()}
         for writer, row in bases.items()
     ]
     body = {"before": before.isoformat(), "chains": places}
+    if sign is not None:
+        body["signature"] = sign(typ, dict(body))
     return extend(at, [Entry(EntryKind.LEDGER_PRUNED, NOW, "", body)])
 
 
@@ -217,13 +223,13 @@ class Signed:
     def __init__(self):
         self.claims = {}
 
-    def sign(self, _typ, claims):
+    def sign(self, typ, claims):
         text = f"signature-{len(self.claims)}"
-        self.claims[text] = claims
+        self.claims[typ, text] = claims
         return text
 
-    def verify(self, text):
-        return self.claims.get(text)
+    def verify(self, typ, text):
+        return self.claims.get((typ, text))
 
 
 def test_a_genuine_signature_is_accepted(rows):
@@ -246,6 +252,46 @@ def test_a_checkpoint_that_says_other_than_what_was_signed_is_found(rows):
     checkpoint = extend(B, [Entry(EntryKind.CHECKPOINT, NOW, "", body)])
     found = findings(rows[:5] + checkpoint, verify=signer.verify)
     assert found == [(FindingKind.ALTERED, "b", 1)]
+
+
+P = ChainHead("p", 0, GENESIS)
+
+
+def test_a_pruning_that_was_signed_accounts_for_a_missing_beginning():
+    signer, first = Signed(), extend(A, served(5))
+    record = pruned(P, sign=signer.sign, a=first[1])
+    assert findings(first[2:] + record, verify=signer.verify) == []
+
+
+def test_a_pruning_that_was_not_signed_accounts_for_nothing():
+    first = extend(A, served(5))
+    found = findings(
+        first[2:] + pruned(P, a=first[1]), verify=Signed().verify, unrecorded=[("j", instant(0))]
+    )
+    assert found == [
+        (FindingKind.REMOVED, "a", 2),
+        (FindingKind.UNSIGNED, "p", 1),
+        (FindingKind.UNRECORDED, "", None),
+    ]
+
+
+def test_a_pruning_signed_as_something_else_accounts_for_nothing():
+    signer, first = Signed(), extend(A, served(5))
+    record = pruned(P, sign=signer.sign, typ=CHECKPOINT_TYP, a=first[1])
+    found = findings(first[2:] + record, verify=signer.verify)
+    assert found == [(FindingKind.REMOVED, "a", 2), (FindingKind.UNSIGNED, "p", 1)]
+
+
+@pytest.mark.parametrize("change", [{"chains": None}, {"before": None}, {"extra": 1}], ids=str)
+def test_a_pruning_that_says_other_than_what_was_signed_accounts_for_nothing(change):
+    signer, first = Signed(), extend(A, served(5))
+    [row] = pruned(P, sign=signer.sign, a=first[1])
+    body = json.loads(row.body)
+    signed = {name: value for name, value in body.items() if name != "signature"} | change
+    body["signature"] = signer.sign(PRUNING_TYP, {k: v for k, v in signed.items() if v})
+    record = extend(P, [Entry(EntryKind.LEDGER_PRUNED, NOW, "", body)])
+    found = findings(first[2:] + record, verify=signer.verify)
+    assert found == [(FindingKind.REMOVED, "a", 2), (FindingKind.ALTERED, "p", 1)]
 
 
 def test_a_token_that_no_entry_tells_of_is_found(rows):

@@ -1,8 +1,10 @@
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from fleeting.cli.verifying import genuine
 from fleeting.core.evidence import EntryKind
 from fleeting.core.ledger_verification import verify_ledger
 from fleeting.ports import StoreUnavailableError
@@ -61,6 +63,18 @@ async def test_the_ledger_is_kept_for_as_long_as_it_is_told(tmp_path):
         sim.clock.wind(days=2)
         await prune_once(sim.worker)
         assert len(await sim.recorded(EntryKind.TOKEN_ISSUED)) == 1
+
+
+async def test_what_is_pruned_is_signed_and_the_rest_verifies(tmp_path):
+    async with simulator(tmp_path, settings="ledger_keep_days = 30") as sim:
+        await sim.caller().token(REFUND)
+        sim.clock.wind(days=31)
+        await prune_once(sim.worker)
+        (entry,) = await sim.recorded(EntryKind.LEDGER_PRUNED)
+        assert "signature" in entry.body
+        verify = genuine(sim.worker.signing_keys.everything())
+        reader = partial(verify_ledger, verify=verify)
+        assert (await sim.worker.store.examine(reader)).findings == ()
 
 
 async def test_pruning_goes_on_in_batches_until_all_is_done(sim, monkeypatch):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fleeting.core.evidence import EntryKind, checkpoint_body
+from fleeting.core.evidence import PRUNING_TYP, EntryKind, checkpoint_body
 from fleeting.core.ledger_verification import verify_ledger
 from fleeting.core.model import Spend, SpendRefusal
 from fleeting.ports import Write
@@ -89,6 +89,21 @@ async def test_the_ledger_is_pruned_from_the_start_and_says_so(store, entry):
     await verified(store)
     await write(store, entry(at=NOW + 9 * HOUR))
     await verified(store)
+
+
+async def test_the_record_of_a_pruning_is_signed_word_for_word(store, entry):
+    signed = []
+
+    def sign(typ, claims):
+        signed.append((typ, claims))
+        return "signature"
+
+    await write(store, entry(at=NOW))
+    await prune(store, NOW + HOUR, ledger_before=NOW + HOUR, sign=sign)
+    [record] = [chained.entry async for chained in store.entries()]
+    [(typ, claims)] = signed
+    assert typ == PRUNING_TYP
+    assert record.body == {**claims, "signature": "signature"}
 
 
 async def test_pruning_again_and_again_stays_verifiable_though_its_records_go_too(backend, entry):

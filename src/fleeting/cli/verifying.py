@@ -1,11 +1,10 @@
-"""Verify an installation's ledger, its checkpoints by every key that ever signed."""
+"""Verify an installation's ledger, its checkpoints and prunings by every key that ever signed."""
 
 import asyncio
 from collections.abc import Mapping
 from functools import partial
 
 from fleeting.cli.reading import ledger_of
-from fleeting.core.evidence import CHECKPOINT_TYP
 from fleeting.core.jose import SERVER_ALG, JoseError, KeySet, UnverifiedJwt
 from fleeting.core.ledger_verification import Verification, VerifySignature, verify_ledger
 from fleeting.core.model import Json
@@ -30,12 +29,12 @@ def examine(settings: Settings) -> Verification:
 
 
 def genuine(keys: KeySet) -> VerifySignature:
-    """Return what tells the claims of a checkpoint that one of *keys* signed."""
+    """Return what tells the claims of a checkpoint or a pruning that one of *keys* signed."""
 
-    def verify(text: str) -> Mapping[str, Json] | None:
+    def verify(typ: str, text: str) -> Mapping[str, Json] | None:
         try:
             jwt = UnverifiedJwt.parse(text, max_bytes=_LARGEST_CHECKPOINT)
-            return jwt.verify(keys, algs=frozenset({SERVER_ALG}), typ=(CHECKPOINT_TYP,)).claims
+            return jwt.verify(keys, algs=frozenset({SERVER_ALG}), typ=(typ,)).claims
         except JoseError:
             return None
 

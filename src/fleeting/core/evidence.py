@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from fleeting.core.model import Json
 
@@ -16,6 +16,12 @@ GENESIS = bytes(32)
 
 CHECKPOINT_TYP = "fleeting-checkpoint+jwt"
 """The JWS ``typ`` of a checkpoint's signature."""
+
+PRUNING_TYP = "fleeting-pruning+jwt"
+"""The JWS ``typ`` of the signature of a pruning's record."""
+
+Sign: TypeAlias = Callable[[str, Mapping[str, Json]], str]
+"""Takes a JWS ``typ`` and the claims; returns the compact JWS."""
 
 LIVE_FOR = timedelta(hours=24)
 """How long after its newest entry a chain is still named by checkpoints."""
@@ -201,14 +207,14 @@ def checkpoint_body(
     heads: Iterable[ChainHead],
     *,
     now: datetime,
-    sign: Callable[[str, Mapping[str, Json]], str] | None = None,
+    sign: Sign | None = None,
     live_for: timedelta = LIVE_FOR,
 ) -> dict[str, Json]:
     """Return the body of a ``checkpoint`` entry: where every live chain stands, signed.
 
     A chain is live until *live_for* after its newest entry, so that the chains of processes long
     gone are named by the checkpoints of their time and do not make every later one longer.
-    sign: takes the JWS ``typ`` and the claims; None leaves the checkpoint unsigned.
+    sign: None leaves the checkpoint unsigned.
     """
     chains: list[Json] = [
         {"writer": head.writer, "sequence": head.sequence, "hash": head.hash.hex()}

@@ -2,7 +2,8 @@
 
 This does NOT find what an intruder with the database did since the last checkpoint that names a
 chain, if they then recomputed the hashes behind it and its head; nor anything at all if they
-removed every checkpoint and the verifier was given no key. Keep exports elsewhere.
+removed every checkpoint and the verifier was given no key; without one, whoever made up a pruning
+is believed, too. Keep exports elsewhere.
 """
 
 import json
@@ -14,7 +15,9 @@ from enum import StrEnum
 from typing import TypeAlias, cast
 
 from fleeting.core.evidence import (
+    CHECKPOINT_TYP,
     GENESIS,
+    PRUNING_TYP,
     ChainHead,
     EntryKind,
     StoredEntry,
@@ -23,8 +26,8 @@ from fleeting.core.evidence import (
 )
 from fleeting.core.model import Json
 
-VerifySignature: TypeAlias = Callable[[str], Mapping[str, Json] | None]
-"""Takes a JWS of typ ``fleeting-checkpoint+jwt``; returns its claims, or None: not genuine."""
+VerifySignature: TypeAlias = Callable[[str, str], Mapping[str, Json] | None]
+"""Takes the only ``typ`` that will do, and a JWS; returns its claims, or None: not genuine."""
 
 _EVER = instant(0)
 
@@ -85,7 +88,8 @@ def verify_ledger(
 ) -> Verification:
     """Return everything that is wrong with the ledger, in the order of its chains.
 
-    verify: checks the signatures of checkpoints; with None, unsigned ones count as good.
+    verify: checks the signatures of checkpoints and prunings; with None, unsigned ones count as
+    good. With it, a pruning that is not signed accounts for nothing.
     This does NOT check that what the entries say is true, only that it is what was written; see
     the module for what an intruder could still hide.
     """
@@ -127,25 +131,34 @@ class _Marks:
             self._add(FindingKind.UNREADABLE, row, f"this {row.kind} entry cannot be read")
             return
         if row.kind == EntryKind.LEDGER_PRUNED:
+            if not self._is_signed(row, body, verify, PRUNING_TYP, "record of a pruning"):
+                return
             self.pruned_before = max(self.pruned_before, before or self.pruned_before)
         else:
             self.checkpoints += 1
-            self._check_signature(row, body, verify)
+            self._is_signed(row, body, verify, CHECKPOINT_TYP, "checkpoint")
         target = self.pruned if row.kind == EntryKind.LEDGER_PRUNED else self.named
         for writer, sequence, digest in places:
             target[writer][sequence] = digest
 
-    def _check_signature(
-        self, row: StoredEntry, body: dict[str, Json], verify: VerifySignature | None
-    ) -> None:
+    def _is_signed(
+        self,
+        row: StoredEntry,
+        body: dict[str, Json],
+        verify: VerifySignature | None,
+        typ: str,
+        name: str,
+    ) -> bool:
+        """Tell whether exactly *body* was signed, as what it is; if it was not, that is found."""
         if verify is None:
-            return
+            return True
         signature = body.pop("signature", None)
-        claims = verify(signature) if isinstance(signature, str) else None
+        claims = verify(typ, signature) if isinstance(signature, str) else None
         if claims is None:
-            self._add(FindingKind.UNSIGNED, row, "this checkpoint has no genuine signature")
-        elif any(claims.get(name) != value for name, value in body.items()):
-            self._add(FindingKind.ALTERED, row, "this checkpoint says other than what was signed")
+            self._add(FindingKind.UNSIGNED, row, f"this {name} has no genuine signature")
+        elif dict(claims) != body:
+            self._add(FindingKind.ALTERED, row, f"this {name} says other than what was signed")
+        return claims is not None and dict(claims) == body
 
     def _add(self, kind: FindingKind, row: StoredEntry, words: str) -> None:
         self.findings.append(Finding(kind, row.writer, row.sequence, words))

@@ -78,7 +78,9 @@ async def prune_once(worker: Worker) -> None:
     now = worker.clock.now()
     before = None if keep is None else now - timedelta(days=keep)
     for _ in range(_PRUNE_BATCHES):
-        gone = await worker.store.prune(now, ledger_before=before, limit=_PRUNE_ROWS)
+        gone = await worker.store.prune(
+            now, ledger_before=before, limit=_PRUNE_ROWS, sign=worker.signing_keys.sign
+        )
         if gone < _PRUNE_ROWS:
             return
         await asyncio.sleep(_PRUNE_PAUSE_SECONDS)

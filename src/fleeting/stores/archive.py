@@ -14,6 +14,7 @@ from fleeting.core.evidence import (
     ChainedEntry,
     ChainHead,
     EntryKind,
+    Sign,
     StoredEntry,
     instant,
     microseconds,
@@ -85,12 +86,13 @@ class SqlArchive:
         ledger_before: datetime | None,
         limit: int,
         grace: timedelta = TOKEN_GRACE,
+        sign: Sign | None = None,
     ) -> int:
         """See ``ports.Store``."""
 
         def prune() -> int:
             with answering():
-                return self._pruner.prune(now, ledger_before, limit, grace)
+                return self._pruner.prune(now, ledger_before, limit, grace, sign)
 
         return await asyncio.get_running_loop().run_in_executor(self._pruning, prune)
 

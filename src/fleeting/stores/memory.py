@@ -11,6 +11,7 @@ from fleeting.core.evidence import (
     ChainHead,
     Entry,
     EntryKind,
+    Sign,
     StoredEntry,
     extend,
     head_after,
@@ -124,6 +125,7 @@ class MemoryStore:
         ledger_before: datetime | None,
         limit: int,
         grace: timedelta = TOKEN_GRACE,
+        sign: Sign | None = None,
     ) -> int:
         """See ``ports.Store``."""
         self._check()
@@ -131,7 +133,7 @@ class MemoryStore:
             count = _prune_proofs(self.tables, now, limit)
             count += _prune_tokens(self.tables, now - grace, limit - count)
             if ledger_before is not None:
-                count += self._prune_ledger(now, ledger_before, limit - count)
+                count += self._prune_ledger(now, ledger_before, limit - count, sign)
             return count
 
     async def _apply(self, writes: Sequence[Write]) -> list[Outcome]:
@@ -165,7 +167,7 @@ class MemoryStore:
             self.tables.ledger.setdefault(head.writer, []).extend(rows)
         return head
 
-    def _prune_ledger(self, now: datetime, before: datetime, limit: int) -> int:
+    def _prune_ledger(self, now: datetime, before: datetime, limit: int, sign: Sign | None) -> int:
         ledger, heads = self.tables.ledger, self.tables.heads
         cuts = plan((map(_link, chain) for chain in ledger.values()), microseconds(before), limit)
         if not cuts:
@@ -180,7 +182,7 @@ class MemoryStore:
         firsts = [chain[0] for chain in ledger.values()]
         bases = {row.writer: (row.sequence - 1, row.previous) for row in firsts if row.sequence > 1}
         bases |= {writer: (link.sequence, link.hash) for writer, link in cuts.items()}
-        record = pruned_entry(now, before, bases)
+        record = pruned_entry(now, before, bases, sign=sign)
         self._pruning_head = self._append(self._pruning_head, [record])
         return count
 

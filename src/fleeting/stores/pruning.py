@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text, t
 
 from fleeting.core.evidence import (
     GENESIS,
+    PRUNING_TYP,
     ChainHead,
     Entry,
     EntryKind,
+    Sign,
     StoredEntry,
     extend,
     head_after,
@@ -66,17 +68,26 @@ def _prefix(chain: Iterable[Link], before_us: int) -> Iterator[tuple[int, Link]]
         yield age, link
 
 
-def pruned_entry(now: datetime, before: datetime, bases: Mapping[str, tuple[int, bytes]]) -> Entry:
+def pruned_entry(
+    now: datetime,
+    before: datetime,
+    bases: Mapping[str, tuple[int, bytes]],
+    *,
+    sign: Sign | None = None,
+) -> Entry:
     """Return the record of a pruning: where each chain that is not whole now begins.
 
     bases: writer → the last removed sequence and its hash, of earlier prunings too: their records
     may be gone by now.
+    sign: None leaves the record unsigned, and who verifies signatures will not believe it.
     """
     places: list[Json] = [
         {"writer": writer, "sequence": sequence, "hash": digest.hex()}
         for writer, (sequence, digest) in sorted(bases.items())
     ]
     body: dict[str, Json] = {"before": before.astimezone(UTC).isoformat(), "chains": places}
+    if sign is not None:
+        body["signature"] = sign(PRUNING_TYP, dict(body))
     return Entry(EntryKind.LEDGER_PRUNED, now, "", body)
 
 
@@ -91,7 +102,12 @@ class Pruner:
         self._head = new_chain()
 
     def prune(
-        self, now: datetime, ledger_before: datetime | None, limit: int, grace: timedelta
+        self,
+        now: datetime,
+        ledger_before: datetime | None,
+        limit: int,
+        grace: timedelta,
+        sign: Sign | None = None,
     ) -> int:
         """Delete up to *limit* rows in one transaction, and return how many were deleted."""
         head, self._head = self._head, new_chain()  # a failure leaves the old one for good
@@ -105,7 +121,8 @@ class Pruner:
                 cuts = _cuts(connection, microseconds(ledger_before), limit - count)
                 if cuts:
                     count += _cut(connection, cuts)
-                    entry = pruned_entry(now, ledger_before, _bases(connection, cuts))
+                    bases = _bases(connection, cuts)
+                    entry = pruned_entry(now, ledger_before, bases, sign=sign)
                     head = _append(connection, head, entry)
         self._head = head
         return count
