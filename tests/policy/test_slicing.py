@@ -50,6 +50,12 @@ RESOURCES = [
 CONDITIONS = [
     "true",
     "context.operation has amount && context.operation.amount <= 100",
+    "context.operation has amount && 100 < context.operation.amount",
+    "context.operation has amount && context.operation.amount == 100",
+    "context.operation has amount && context.operation.amount >= 8 && 8 != context.operation.amount",  # noqa: E501,
+    "context.operation has amount && context.operation.amount > 100 - 1",
+    "context.operation has amount",
+    "context.request has urgency && context.request.urgency > -2",
     "context.operation has amount && context.operation.amount + 9223372036854775800 > 0",
     'context.operation has currency && context.operation.currency.contains("EUR")',
     'context.operation has currency && context.operation.currency.containsAll(["EUR", "USD"])',
@@ -137,7 +143,9 @@ def requests(ask, refund, transfer, actor, now):
         resource=st.sampled_from(["https://api", "https://else"]).map(
             lambda name: Resource(name, frozenset())
         ),
-        context=st.sampled_from([{}, {"ticket": "INC-7"}, {"ticket": "x"}]),
+        context=st.sampled_from(
+            [{}, {"ticket": "INC-7"}, {"ticket": "x"}, {"urgency": -2}, {"urgency": 3}]
+        ),
     ).flatmap(
         lambda request: st.sampled_from([None, now, now - timedelta(seconds=60)]).map(
             lambda at: with_login(request, at)
@@ -275,6 +283,32 @@ def test_what_is_remembered_is_what_would_be_decided(data, requests, world, now)
     for request, when in zip(asked, at, strict=True):
         fresh = load_policies([source], world)
         assert warm.decide(request, now=when) == fresh.decide(request, now=when)
+
+
+@pytest.mark.parametrize(
+    ("condition", "alike", "unlike"),
+    [
+        ("context.operation.amount <= 100", (7, 99), (100, 101)),
+        ("100 < context.operation.amount", (101, 102), (100, 101)),
+        ("context.operation.amount == 100", (98, 99), (99, 100)),
+        ("context.operation.amount + 1 <= 100", (7, 7), (7, 8)),
+        ("context.operation.amount <= 100 || context.operation.amount * 2 < 9", (7, 7), (7, 8)),
+    ],
+)
+def test_a_number_counts_only_by_how_it_compares(load, ask, refund, now, condition, alike, unlike):
+    engine = SlicedEngine(
+        load(
+            f'@id("p") permit(principal, {ACTIONS[0]}, resource) when {{ {condition} }};'
+        ).policies,
+        {},
+    )
+
+    def fingerprint(amount):
+        facts = Facts(ask(refund(amount)), refund(amount), now)
+        return engine.fingerprint("payment_refund:refund", facts)
+
+    assert fingerprint(alike[0]) == fingerprint(alike[1])
+    assert fingerprint(unlike[0]) != fingerprint(unlike[1])
 
 
 @settings(deadline=None, max_examples=60)

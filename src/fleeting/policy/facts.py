@@ -4,7 +4,8 @@ No JSON of a client comes this way: a string stays a string, whatever it looks l
 escapes (``__entity``, ``__extn``) cannot be smuggled in.
 """
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
@@ -77,6 +78,24 @@ def reader(path: tuple[str, ...], type_: OperationType | None) -> Reader:
     if field is not None and field.kind is FieldKind.ONE_OF:
         return lambda facts: _choices(facts.operation.fields.get(name))
     return lambda facts: facts.operation.fields.get(name)
+
+
+def standing(read: Reader, landmarks: Iterable[int]) -> Reader:
+    """Return what reads no more of a number than how it compares with each of *landmarks*.
+
+    Two numbers of the same standing satisfy the same comparisons, so that a decision about one is
+    a decision about the other.
+    """
+    marks = sorted(landmarks)
+
+    def read_standing(facts: Facts) -> Value:
+        value = read(facts)
+        if not isinstance(value, int):
+            return None if value is None else True
+        place = bisect_left(marks, value)
+        return 2 * place + (place < len(marks) and marks[place] == value)
+
+    return read_standing
 
 
 def _choices(value: FieldValue | None) -> Value:

@@ -13,7 +13,7 @@ import cedarpy
 
 from fleeting.core.model import AccessRequest, StepUp
 from fleeting.core.operations import OperationType
-from fleeting.policy.facts import Facts, Reader, meets, reader
+from fleeting.policy.facts import Facts, Reader, meets, reader, standing
 from fleeting.policy.policies import Policy
 from fleeting.policy.tree import Effect, Scope, Uid
 
@@ -116,14 +116,13 @@ class ScopeIndex:
         forbids = [policy for policy in taken if policy.effect is Effect.FORBID]
         plain = [policy for policy in forbids if not policy.reads_limits]
         permits = [policy for policy in taken if policy.effect is Effect.PERMIT]
-        readers = self._readers(key, taken)
         return Slice(
             permits=self._side(key, permits) if permits else None,
             forbids=self._side(key, forbids) if forbids else None,
             plain_forbids=self._side(key, plain) if plain else None,
             groups=_groups(taken),
             attributes=_attributes(taken),
-            readers=tuple(read for path, read in readers.items() if path[0] != "limits"),
+            readers=tuple(self._standings(key, taken)),
             identity=any(policy.reads.identity for policy in taken),
             step_ups=tuple({each.terms.step_up for each in permits if each.terms.step_up}),
         )
@@ -138,6 +137,18 @@ class ScopeIndex:
             attributes=_attributes(policies),
             readers=self._readers(key, policies),
         )
+
+    def _standings(self, key: SliceKey, policies: list[Policy]) -> Iterable[Reader]:
+        """Yield what reads just as much of the context as the answers depend on."""
+        whole = {path for policy in policies for path in policy.reads.whole}
+        for path, read in self._readers(key, policies).items():
+            if path[0] == "limits":
+                continue
+            if path in whole:
+                yield read
+            else:
+                marks = [policy.reads.landmarks.get(path, ()) for policy in policies]
+                yield standing(read, {mark for each in marks for mark in each})
 
     def _readers(self, key: SliceKey, policies: list[Policy]) -> dict[tuple[str, ...], Reader]:
         type_ = self._types.get(key.action.partition(":")[0])

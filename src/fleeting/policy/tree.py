@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 Node: TypeAlias = Any
 """A piece of Cedar's JSON form of a policy, as the Cedar engine wrote it."""
 
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _PRINCIPAL = {"Var": "principal"}
 
 
@@ -43,12 +44,16 @@ class Reads:
     """All that the conditions of a policy look at.
 
     context: paths below ``context``, such as ("operation", "amount"); () is all of it.
+    whole: those of them whose very value counts; of the others only how they compare does.
+    landmarks: the whole numbers that such others are compared with.
     attributes: of entities. asked: those of both that a ``has`` asks for, entities' as ("", name).
     entities: every entity named, scope included. functions: every operator and function used.
     variables: those used otherwise than by attribute, by group or by type.
     """
 
     context: set[tuple[str, ...]] = field(default_factory=set)
+    whole: set[tuple[str, ...]] = field(default_factory=set)
+    landmarks: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
     asked: set[tuple[str, ...]] = field(default_factory=set)
     entities: set[Uid] = field(default_factory=set)
@@ -111,9 +116,22 @@ def _read_expression(operator: str, operands: Node, reads: Reads) -> list[Node]:
         return []
     if operator in (".", "has"):
         return _read_attribute(operator, operands, reads)
+    if operator in _COMPARISONS and _read_comparison(operands, reads):
+        return []
     if operator in ("in", "is") and operands["left"] == _PRINCIPAL:
         return [value for side, value in operands.items() if side != "left"]
     return list(operands.values()) if isinstance(operands, dict) else [operands]
+
+
+def _read_comparison(operands: Node, reads: Reads) -> bool:
+    """Note a context attribute that is held against a whole number, if that is what it is."""
+    for one, other in (("left", "right"), ("right", "left")):
+        path, number = _context_path(operands[one]), operands[other].get("Value")
+        if path and isinstance(number, int) and not isinstance(number, bool):
+            reads.context.add(path)
+            reads.landmarks.setdefault(path, set()).add(number)
+            return True
+    return False
 
 
 def _read_attribute(operator: str, operands: Node, reads: Reads) -> list[Node]:
@@ -123,6 +141,8 @@ def _read_attribute(operator: str, operands: Node, reads: Reads) -> list[Node]:
         reads.asked.add(("", name) if base is None else (*base, name))
     if base is not None:
         reads.context.add((*base, name))
+        if operator == ".":
+            reads.whole.add((*base, name))
         return []
     reads.attributes.add(name)
     return [] if left == _PRINCIPAL else [left]
