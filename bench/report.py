@@ -60,7 +60,7 @@ class Section:
 def _provenance() -> str:
     stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     machine = f"{cpu_model()} ({os.cpu_count()} cores), Python {platform.python_version()}"
-    return f"{stamp}, {machine}, load average {os.getloadavg()[0]:.1f}."
+    return f"{stamp}, {machine}, load average {os.getloadavg()[0]:.1f}, nice {os.nice(0)}."
 
 
 def cpu_model() -> str:
