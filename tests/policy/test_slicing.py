@@ -299,7 +299,7 @@ def test_a_number_counts_only_by_how_it_compares(load, ask, refund, now, conditi
     engine = SlicedEngine(
         load(
             f'@id("p") permit(principal, {ACTIONS[0]}, resource) when {{ {condition} }};'
-        ).policies,
+        ).policies.values(),
         {},
     )
 
