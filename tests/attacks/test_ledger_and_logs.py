@@ -125,6 +125,23 @@ async def test_a_token_slipped_into_the_database_is_found_and_cannot_be_used(sto
     assert FindingKind.UNRECORDED in await findings(story, intruder)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tokens SET used = 0 WHERE used = 1",
+        "UPDATE tokens SET used = 0, issued_at = 0 WHERE used = 1",
+        "UPDATE tokens SET used = used + 1",
+        "UPDATE tokens SET uses = 1000",
+        "UPDATE tokens SET uses = NULL",
+        "UPDATE tokens SET revoked_at = NULL WHERE revoked_at IS NOT NULL",
+        "UPDATE tokens SET revoked_at = 1 WHERE revoked_at IS NULL",
+    ],
+)
+async def test_a_token_given_its_uses_or_its_life_back_is_found(story, statement):
+    """ATTACKS 35, 1: what the store says of a token is held against what was recorded."""
+    assert await findings(story, statement) == {FindingKind.ALTERED}
+
+
 CRLF = 'x\r\nSet-Cookie: a=b\r\n\r\n{"event":"forged"}'
 FIELDS = ("grant_type", "scope", "resource", "authorization_details", "request_context",
           "client_id", "client_assertion", "client_assertion_type", "subject_token",

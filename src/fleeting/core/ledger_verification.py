@@ -25,6 +25,7 @@ from fleeting.core.evidence import (
     stored_hash,
 )
 from fleeting.core.model import Json
+from fleeting.core.token_accounts import TokenAccounts, TokenState
 
 VerifySignature: TypeAlias = Callable[[str, str], Mapping[str, Json] | None]
 """Takes the only ``typ`` that will do, and a JWS; returns its claims, or None: not genuine."""
@@ -75,18 +76,22 @@ class LedgerSnapshot:
     marks: every ``checkpoint`` and ``ledger.pruned`` entry; they come again among the entries.
     entries: all of them, chain by chain, each chain in the order of its sequence numbers.
     unrecorded: jti and time of issue of tokens that no ``token.issued`` entry tells of.
+    tokens: what the store remembers of every token that it still has.
     """
 
     marks: Sequence[StoredEntry]
     heads: Sequence[ChainHead]
     entries: Iterator[StoredEntry]
     unrecorded: Sequence[tuple[str, datetime]] = ()
+    tokens: Iterable[TokenState] = ()
 
 
 def verify_ledger(
     snapshot: LedgerSnapshot, *, verify: VerifySignature | None = None
 ) -> Verification:
     """Return everything that is wrong with the ledger, in the order of its chains.
+
+    The store's tokens are held against it too: as often used, as much allowed, as revoked.
 
     verify: checks the signatures of checkpoints and prunings; with None, unsigned ones count as
     good. With it, a pruning that is not signed accounts for nothing.
@@ -98,11 +103,14 @@ def verify_ledger(
         marks.read(row, verify)
     heads = {head.writer: head for head in snapshot.heads}
     walk = _Walk(marks, heads)
+    accounts = TokenAccounts(snapshot.tokens, marks.pruned_before)
     for row in snapshot.entries:
         walk.see(row)
+        accounts.see(row)
     walk.finish()
     unrecorded = _unrecorded(snapshot.unrecorded, marks.pruned_before)
-    findings = (*walk.findings, *marks.findings, *unrecorded)
+    altered = (Finding(FindingKind.ALTERED, "", None, it) for it in accounts.contradictions())
+    findings = (*walk.findings, *marks.findings, *unrecorded, *altered)
     return Verification(findings, walk.entries, walk.chains, marks.checkpoints)
 
 

@@ -22,6 +22,7 @@ from fleeting.core.evidence import (
     storable,
 )
 from fleeting.core.ledger_verification import LedgerSnapshot
+from fleeting.core.token_accounts import TokenState
 from fleeting.ports import TOKEN_GRACE, StoreUnavailableError
 from fleeting.stores.pruning import Pruner
 from fleeting.stores.schema import chains, ledger, tokens
@@ -164,7 +165,14 @@ def _snapshot(connection: Connection) -> LedgerSnapshot:
         heads=_heads(connection),
         entries=_rows(connection, in_order),
         unrecorded=_unrecorded(connection),
+        tokens=_tokens(connection),
     )
+
+
+def _tokens(connection: Connection) -> Iterator[TokenState]:
+    query = select(tokens.c.jti, tokens.c.uses, tokens.c.used, tokens.c.revoked_at)
+    for jti, uses, used, revoked_at in connection.execute(query):
+        yield TokenState(jti, uses, used, revoked_at is not None)
 
 
 def _unrecorded(connection: Connection) -> list[tuple[str, datetime]]:

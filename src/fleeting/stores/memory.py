@@ -20,6 +20,7 @@ from fleeting.core.evidence import (
 )
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.model import TokenRecord
+from fleeting.core.token_accounts import TokenState
 from fleeting.ports import TOKEN_GRACE, Clock, Outcome, StoreUnavailableError, Write
 from fleeting.stores.group_commit import GroupCommit
 from fleeting.stores.pruning import Link, new_chain, plan, pruned_entry
@@ -114,6 +115,10 @@ class MemoryStore:
             entries=iter(rows),
             unrecorded=[
                 (it.jti, it.issued_at) for it in tokens if storable(it.jti) not in recorded
+            ],
+            tokens=[
+                TokenState(storable(it.jti), it.uses, it.used, it.revoked_at is not None)
+                for it in tokens
             ],
         )
         return reader(snapshot)
