@@ -323,6 +323,7 @@ def read_header(segment: bytes) -> Mapping[str, Any]:
     return header
 
 
+@lru_cache(maxsize=16)  # who must look before verifying, to choose a key, looks again after it
 def _claims(payload: bytes) -> Mapping[str, Any]:
     return _json_object(payload, "payload")
 

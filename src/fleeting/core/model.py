@@ -292,11 +292,14 @@ class Spend:
 
     use_id: fresh for each call that is served; asking again with it gives the same answer.
     audience: the resource that asks; only the token's own audience may spend it.
+    operation: digest of what is served (``spending.operation_digest``): with another one, the same
+    ``use_id`` is another use.
     """
 
     jti: str
     use_id: str
     audience: str
+    operation: bytes = b""
 
 
 class SpendRefusal(StrEnum):

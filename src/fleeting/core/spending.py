@@ -1,9 +1,18 @@
 """When a token may be spent: the one rule that every store applies under its own lock."""
 
+import hashlib
 from dataclasses import replace
 from datetime import datetime
 
-from fleeting.core.model import Spend, SpendRefusal, SpendResult, TokenRecord
+from fleeting.core.evidence import canonical_body
+from fleeting.core.model import Operation, Spend, SpendRefusal, SpendResult, TokenRecord
+
+
+def operation_digest(operation: Operation | None) -> bytes:
+    """Return what tells apart the operations that spends are for; nothing for none."""
+    if operation is None:
+        return b""
+    return hashlib.sha256(canonical_body(operation.to_json()).encode()).digest()
 
 
 def decide_spend(
@@ -11,7 +20,8 @@ def decide_spend(
 ) -> SpendResult:
     """Return what *spend* gets of the token remembered as *record* (DESIGN D5).
 
-    earlier_use: the number under which this very ``use_id`` was spent before, or None.
+    earlier_use: the number under which this very ``use_id`` was spent before for the same
+    operation, or None.
     This does NOT make the spend atomic: the store holds the token's lock around it.
     """
     if record is None:

@@ -1,6 +1,7 @@
 """What a worker does beside answering: follow the keys, prune, sign checkpoints."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -33,6 +34,8 @@ async def life(worker: Worker) -> AsyncIterator[None]:
         stack.push_async_callback(_farewell, worker)
         for task in _tasks(worker):
             stack.push_async_callback(_stop, task)
+        gc.collect()
+        gc.freeze()  # what is here now stays: no collection need look at it again
         log.info("started", issuer=worker.settings.issuer, policy=worker.policy.bundle.digest)
         yield
     log.info("stopped")

@@ -31,9 +31,7 @@ def configure_logs(level: str, format_: str) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
-        if format_ == "json"
-        else structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=(_Bytes if format_ == "json" else _Text),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
