@@ -42,6 +42,10 @@ class _Entropy:
     """The operating system's entropy, drawn for many ids at once: each byte is given out once."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as a process that was forked must: its parent gives out the same bytes."""
         self._lock = threading.Lock()
         self._drawn = b""
         self._place = 0
@@ -57,7 +61,7 @@ class _Entropy:
 
 _DRAW = 4096
 _entropy = _Entropy()
-os.register_at_fork(after_in_child=_entropy.__init__)  # type: ignore[misc] -- nothing is shared
+os.register_at_fork(after_in_child=_entropy.forget)
 
 
 @dataclass(slots=True)
