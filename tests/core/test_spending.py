@@ -3,8 +3,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fleeting.core.model import Spend, SpendRefusal, SpendResult, TokenRecord
-from fleeting.core.spending import decide_spend, revoke
+from fleeting.core.model import (
+    Operation,
+    Spend,
+    SpendRefusal,
+    SpendResult,
+    TokenRecord,
+    scope_operation,
+)
+from fleeting.core.spending import decide_spend, operation_digest, revoke
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 END = NOW + timedelta(seconds=60)
@@ -27,6 +34,13 @@ def test_a_token_without_a_limit_is_counted_too():
 def test_asking_again_gives_the_same_use_even_when_all_are_spent():
     spent = replace(TOKEN, used=2)
     assert decide_spend(spent, SPEND, 1, now=NOW) == SpendResult(1, 2, repeated=True)
+
+
+def test_operations_are_told_apart_by_what_they_say_and_not_by_its_order():
+    one = Operation("refund", ("do",), {"a": 1, "b": "x"})
+    assert operation_digest(one) == operation_digest(replace(one, fields={"b": "x", "a": 1}))
+    others = (replace(one, type="pay"), replace(one, fields={"a": 2}), scope_operation("do"))
+    assert len({operation_digest(it) for it in (one, *others, None)}) == 5
 
 
 def test_an_unknown_token_is_worth_nothing():

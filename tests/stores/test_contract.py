@@ -163,6 +163,17 @@ async def test_asking_again_gives_the_same_use(store, token):
     assert (await store.find(record.jti)).used == 1
 
 
+async def test_asking_again_for_another_operation_is_another_use(store, token):
+    record = token(uses=2)
+    await store.commit(Write(token=record))
+    one, two, three = (Spend(record.jti, "use", AUDIENCE, bytes([n]) * 32) for n in range(3))
+    assert (await store.commit(Write(spend=one))).spend == SpendResult(1, 2)
+    assert (await store.commit(Write(spend=two))).spend == SpendResult(2, 2)
+    refused = (await store.commit(Write(spend=three))).spend
+    assert refused == SpendResult(None, 2, SpendRefusal.SPENT)
+    assert (await store.commit(Write(spend=one))).spend == SpendResult(1, 2, repeated=True)
+
+
 async def test_any_text_is_a_use_id(store, token):
     record = token(uses=None)
     await store.commit(Write(token=record))

@@ -34,6 +34,15 @@ async def test_asking_again_with_the_same_id_gives_the_same_answer(sim):
     assert [entry.body["repeated"] for entry in entries] == [False, False, True]
 
 
+async def test_an_answer_is_not_repeated_for_another_operation(sim):
+    token = await sim.caller().token(REFUND)
+    assert (await sim.guard.spend(token, use_id="call-1")).json()["active"] is True
+    other = await sim.guard.spend(token, {**REFUND, "amount": 1}, use_id="call-1")
+    assert other.json() == {"active": False, "reason": "spent"}
+    reordered = dict(reversed(REFUND.items()))
+    assert (await sim.guard.spend(token, reordered, use_id="call-1")).json()["use"] == 1
+
+
 async def test_an_id_is_of_its_token_and_no_other(sim):
     bot = sim.caller()
     one, two = await bot.token(REFUND), await bot.token(REFUND)

@@ -19,12 +19,13 @@ ClaimKey: TypeAlias = tuple[str, bytes]
 """A claim's space and digest."""
 
 UseKey: TypeAlias = tuple[str, bytes]
-"""A token's jti and the digest of a guard's use_id."""
+"""A token's jti and the digest of a guard's use_id and of the operation it is for."""
 
 
 def use_key(spend: Spend) -> UseKey:
     """Return the key of *spend*; as a digest, a huge use_id costs no more than a small one."""
-    return spend.jti, hashlib.sha256(spend.use_id.encode(errors="surrogatepass")).digest()
+    use_id = hashlib.sha256(spend.use_id.encode(errors="surrogatepass")).digest()
+    return spend.jti, hashlib.sha256(use_id + spend.operation).digest()
 
 
 @dataclass(slots=True)

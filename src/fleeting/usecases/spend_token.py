@@ -19,6 +19,7 @@ from fleeting.core.model import (
 )
 from fleeting.core.operations import parse_operation
 from fleeting.core.recording import spend_entry
+from fleeting.core.spending import operation_digest
 from fleeting.core.validation import check_call
 from fleeting.ports import Outcome, Write
 from fleeting.usecases.calling import Call, Story
@@ -30,7 +31,10 @@ _UNKNOWN = {"active": False, "reason": SpendRefusal.UNKNOWN.value}
 
 @dataclass(frozen=True, slots=True)
 class SpendToken:
-    """Let a guard use a token once; ask again with the same ``use_id`` and get the same answer."""
+    """Let a guard use a token once; ask again with the same ``use_id`` and get the same answer.
+
+    The same answer to the same question: for another operation it would be another use.
+    """
 
     guards: GuardDesk
 
@@ -52,7 +56,8 @@ class SpendToken:
                 await self.guards.claim(story)
                 return _UNKNOWN
             operation = self._operation(call.form.require("operation"), token, audience)
-            return await self._spend(story, token, Spend(token.jti, use_id, audience), operation)
+            spend = Spend(token.jti, use_id, audience, operation_digest(operation))
+            return await self._spend(story, token, spend, operation)
 
     def _operation(self, text: str, token: AccessToken, audience: str) -> Operation | None:
         types = self.guards.desk.installation.catalogue.types
