@@ -4,8 +4,9 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
 import structlog
@@ -31,10 +32,30 @@ def configure_logs(level: str, format_: str) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=(_Bytes if format_ == "json" else _Text),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Outlet(sys.stderr.buffer)))
+        if format_ == "json"
+        else structlog.WriteLoggerFactory(cast("TextIO", _Outlet(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
+
+
+class _Outlet:
+    """A stream whose failures are swallowed: what was done is done, whether it can be told or not.
+
+    A log that nobody reads any more, or a full disk, must fail no request whose work is committed.
+    """
+
+    def __init__(self, stream: BinaryIO | TextIO) -> None:
+        self._stream: Any = stream
+
+    def write(self, text: bytes | str) -> None:
+        with suppress(OSError, ValueError):  # ValueError: the stream is closed
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _json_line(_logger: object, method: str, event: MutableMapping[str, Any]) -> bytes:
