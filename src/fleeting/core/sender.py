@@ -142,7 +142,7 @@ def _check_claims(claims: VerifiedClaims, key: SenderKey, context: ProofContext)
     jti, issued_at = claims.string("jti"), claims.instant("iat")  # check 3
     if claims.string("htm") != context.method:  # check 8
         raise JoseError("its 'htm' is not the method of this request")
-    if normalized_uri(claims.string("htu")) != normalized_uri(context.uri):  # check 9
+    if not _same_uri(claims.string("htu"), context.uri):  # check 9
         raise JoseError(f"its 'htu' is not the URI of this request, {context.uri}")
     _check_nonce(claims.optional_string("nonce"), context)  # check 10
     if not context.now - PROOF_WINDOW <= issued_at <= context.now + CLOCK_SKEW:  # check 11
@@ -170,6 +170,10 @@ def token_hash(access_token: str) -> str:
 def _check_token_hash(ath: str, access_token: str) -> None:
     if not hmac.compare_digest(ath.encode(), token_hash(access_token).encode()):
         raise JoseError("its 'ath' is the hash of another access token")
+
+
+def _same_uri(claimed: str, own: str) -> bool:
+    return claimed == own or normalized_uri(claimed) == normalized_uri(own)
 
 
 @lru_cache(maxsize=4096)
