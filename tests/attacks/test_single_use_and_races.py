@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from fleeting.core.ledger_verification import verify_ledger
+from fleeting.server.health import CHECK_EVERY
 from fleeting.stores import open_store
 from fleeting.stores.migrate import upgrade
 from tests.attacks.scene import CALL, REFUNDS
@@ -207,6 +208,7 @@ async def test_a_database_that_goes_away_stops_everything_and_loses_nothing(worl
                 assert answer.headers["retry-after"] == "1"
                 for secret in (str(world.installation.directory), "attacks_", *before):
                     assert secret not in answer.text
+            await asyncio.sleep(CHECK_EVERY.total_seconds())
             ready = await parties[0].http.get(f"{world.url}/readyz")
             assert (ready.status_code, ready.json()["ready"]) == (503, False)
             assert str(world.installation.directory) not in ready.text
@@ -228,13 +230,14 @@ async def test_a_policy_directory_that_goes_away_leaves_the_set_in_force(world):
         bot = parties.caller()
         policies.rename(hidden)
         try:
+            await asyncio.sleep(CHECK_EVERY.total_seconds())
             ready = await parties.http.get(f"{world.url}/readyz")
             assert (ready.status_code, ready.json()["troubles"].keys()) == (503, {"policies"})
             assert (await bot.ask(REFUND)).status_code == 200
             assert (await bot.ask({**REFUND, "currency": "USD"})).status_code == 400
         finally:
             hidden.rename(policies)
-        assert world.is_ready()
+        wait_until(world.is_ready, world.logs[-1], 20)
 
 
 async def test_the_ledger_of_it_all_is_whole_and_tells_no_secret(world):

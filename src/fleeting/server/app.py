@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
 from fleeting.server.endpoints import FormEndpoint
-from fleeting.server.health import troubles
+from fleeting.server.health import Readiness
 from fleeting.server.housekeeping import life
 from fleeting.server.metrics import CONTENT_TYPE
 from fleeting.server.rendering import render_error
@@ -129,9 +129,11 @@ def _documents(worker: Worker) -> list[BaseRoute]:
         """Say that the process lives."""
         return JSONResponse({"status": "ok"})
 
+    readiness = Readiness(worker)
+
     async def readyz(_request: Request) -> Response:
         """Say whether database, keys and policies would let it work."""
-        found = await troubles(worker)
+        found = await readiness.troubles()
         status = {"ready": not found, "troubles": found}
         return JSONResponse(status, status_code=503 if found else 200)
 

@@ -1,14 +1,38 @@
 """Say whether this worker lives, and whether it could do its work now."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import structlog
 
 from fleeting.ports import StoreUnavailableError
 from fleeting.server.wiring import Worker
 
+CHECK_EVERY = timedelta(seconds=1)
+"""How long the answer to whether a worker is ready is good for: strangers ask, and disks pay."""
+
 log = structlog.get_logger("fleeting.server")
+
+
+class Readiness:
+    """One check for all who ask within a second: it commits for real, and takes no credentials."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._check: asyncio.Task[dict[str, str]] | None = None
+        self._begun: datetime | None = None
+
+    async def troubles(self) -> dict[str, str]:
+        """Return what ``troubles`` says, or said up to a second ago."""
+        now = self._worker.clock.now()
+        if self._check is None or (self._check.done() and self._is_stale(now)):
+            self._check, self._begun = asyncio.create_task(troubles(self._worker)), now
+        return await asyncio.shield(self._check)  # who asks and goes away ends it for nobody else
+
+    def _is_stale(self, now: datetime) -> bool:
+        return self._begun is None or not self._begun <= now < self._begun + CHECK_EVERY
 
 
 async def troubles(worker: Worker) -> dict[str, str]:
