@@ -226,3 +226,12 @@ async def test_a_bug_is_told_as_nothing_and_logged(sim, log, monkeypatch):
     response = await sim.caller().ask(REFUND)
     assert refused(response, "server_error", 500) == "a fault of ours"
     assert any(line["event"] == "bug" for line in log)
+
+
+async def test_where_the_store_fails_it_is_not_said_that_nothing_was_done(sim):
+    bot = sim.caller()
+    await bot.token(REFUND)
+    sim.worker.store.available = False
+    told = refused(await bot.post("/token", SCOPE), "temporarily_unavailable", 503)
+    assert told == "it may not have been done; try again in a moment"
+    sim.worker.store.available = True

@@ -114,7 +114,7 @@ class RequestTooLarge(InvalidRequest):
 
 
 class TemporarilyUnavailable(OAuthError):
-    """Something this answer needs cannot be reached now; nothing was done (RFC 6749 §4.1.2.1)."""
+    """Something this answer needs cannot be reached now (RFC 6749 §4.1.2.1)."""
 
     error = "temporarily_unavailable"
     status = 503

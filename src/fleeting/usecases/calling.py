@@ -162,7 +162,7 @@ class Desk:
         Raises:
             InvalidClient, InvalidDpopProof, InvalidTransactionChallenge: what was sent was sent
                 before.
-            StoreUnavailableError: nothing was done, as far as anyone may be told.
+            StoreUnavailableError: nobody may be told that it was done.
         """
         success = write.record
 
@@ -208,8 +208,9 @@ def _is_protocol(error: OAuthError) -> bool:
 
 
 def unavailable(cause: Exception) -> TemporarilyUnavailable:
-    """Return the answer for a store or a party that cannot be reached now."""
-    return TemporarilyUnavailable("try again in a moment; nothing was done", detail=str(cause))
+    """Return the answer where the store failed: whether its last COMMIT happened, nobody knows."""
+    told = "it may not have been done; try again in a moment"
+    return TemporarilyUnavailable(told, detail=str(cause))
 
 
 def replay_error(claim: Claim) -> OAuthError:
