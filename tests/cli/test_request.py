@@ -35,7 +35,7 @@ def test_a_refusal_has_its_reason_and_says_where_its_story_is(fleeting, server):
 def test_a_program_reads_the_refusal(fleeting, server):
     refusal = json.loads(ask(fleeting, server, "--field", "amount=50000", "--json").stdout)
     assert refusal["error"] == "access_denied"
-    assert "2 of payments-leads" in refusal["reason"]
+    assert "needs approval by people" in refusal["reason"]
 
 
 def test_elsewhere_issuer_client_and_key_are_named_and_fields_are_json(fleeting, server):

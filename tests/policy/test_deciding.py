@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from fleeting.core.model import (
+    ApprovalStage,
     Resource,
     SenderConstraint,
     SenderKey,
@@ -55,11 +56,16 @@ def test_the_path_without_approval_is_chosen_and_the_others_are_told(answer, ask
     assert decided.paths[0].limits.uses == 1
 
 
-def test_a_path_that_needs_approvals_is_refused_with_who_would_approve(answer, ask, refund):
+def test_a_path_that_needs_approvals_is_refused_without_naming_policies_or_groups(
+    answer, ask, refund
+):
     decided = answer(REFUNDS, ask(refund(5001)))
     assert decided.verdict is Verdict.NEEDS_APPROVAL
     (reason,) = decided.reasons
-    assert reason.startswith("needs approval by 2 of payments-leads (policy large-refunds); ")
+    assert reason == "this needs approval by people, and approvals are not available yet"
+    (path,) = decided.paths
+    assert path.policy == "large-refunds"
+    assert path.limits.approvals == (ApprovalStage(2, "payments-leads"),)
 
 
 def test_what_no_policy_permits_is_refused(answer, ask, refund):
@@ -200,9 +206,11 @@ def test_a_login_that_is_good_enough_is_no_ceremony(answer, ask, refund, user, n
 
 
 def test_a_login_that_is_not_good_enough_is_told(answer, ask, refund, user):
-    decided = answer(permit("a", '@step_up("gold")'), ask(refund(), subject=user(acr="tin")))
+    decided = answer(permit("a", '@step_up("gold jade")'), ask(refund(), subject=user(acr="tin")))
     assert decided.verdict is Verdict.NEEDS_STEP_UP
-    assert decided.reasons == ("needs a stronger or fresher login (policy a)",)
+    assert decided.reasons == ("needs a stronger or fresher login: acr gold or jade",)
+    decided = answer(permit("a", '@max_age("5m")'), ask(refund(), subject=user(acr="tin")))
+    assert decided.reasons == ("needs a stronger or fresher login",)
 
 
 def test_a_login_ages_also_for_what_was_decided_before(load, ask, refund, user, now):

@@ -102,7 +102,12 @@ async def test_where_nothing_is_permitted_the_public_reason_is_told(sim):
 
 async def test_a_path_that_needs_approvals_is_refused_with_what_it_needs(sim):
     response = await sim.caller().ask({**REFUND, "amount": 5001})
-    assert "2 of payments-leads" in refused(response, "access_denied")
+    told = refused(response, "access_denied")
+    assert "needs approval by people" in told
+    assert not {"payments-leads", "large-refunds"} & set(told.replace(",", " ").split())
+    (entry,) = await sim.recorded(EntryKind.REQUEST_REFUSED)
+    (path,) = entry.body["answers"][0]["paths"]
+    assert (path["policy"], path["approval"]) == ("large-refunds", "2 of payments-leads")
 
 
 async def test_a_path_that_needs_a_login_says_so_in_its_own_error(sim):

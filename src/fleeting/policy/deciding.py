@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleeting.core.limits import (
+    NO_LOGIN,
     Ceilings,
     approvals_needed,
     ceilings,
-    describe_approvals,
     is_at_least,
 )
 from fleeting.core.model import (
@@ -18,6 +18,7 @@ from fleeting.core.model import (
     Client,
     Operation,
     Path,
+    StepUp,
     Verdict,
 )
 from fleeting.policy.engine import DecisionEngine
@@ -28,6 +29,9 @@ from fleeting.policy.schema import UNLIMITED_USES, PolicyWorld, action_id
 
 UNEVALUATED = "policy could not be evaluated for this request"
 """All that a caller learns of an error in a policy."""
+
+UNAPPROVED = "this needs approval by people, and approvals are not available yet"
+"""All that a caller learns of approvals: who would approve stands in the ledger."""
 
 
 ANSWERS = 8192
@@ -187,8 +191,14 @@ def _next_ceremony(path: Path, above: Ceilings, facts: Facts) -> tuple[Verdict, 
     if not is_at_least(above.held, limits.bound):
         return Verdict.NOT_BOUND, f"needs a key: a token bound with {limits.bound}"
     if not meets(facts.request.subject, limits.step_up, now=facts.now):
-        return Verdict.NEEDS_STEP_UP, f"needs a stronger or fresher login (policy {path.policy})"
+        return Verdict.NEEDS_STEP_UP, _login_needed(limits.step_up)
     if limits.approvals:
-        wanted = f"needs approval by {describe_approvals(limits.approvals)} (policy {path.policy})"
-        return Verdict.NEEDS_APPROVAL, f"{wanted}; approvals are not available yet"
+        return Verdict.NEEDS_APPROVAL, UNAPPROVED
     return None
+
+
+def _login_needed(step_up: StepUp | None) -> str:
+    """Return what a caller must know to log the user in again (RFC 9470 §3), and no more."""
+    levels = [acr for acr in step_up.acr if acr != NO_LOGIN] if step_up is not None else []
+    told = f": acr {' or '.join(levels)}" if levels else ""
+    return f"needs a stronger or fresher login{told}"
