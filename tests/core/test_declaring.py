@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from fleeting.core.declaring import (
+    UNSAFE,
     DeclarationError,
     Table,
     check_name,
@@ -90,3 +91,17 @@ def test_what_is_shown_is_short_and_fit_for_an_error_description():
 def test_only_integers_that_policy_can_compare_are_integers(value):
     assert not is_integer(value)
     assert is_integer(2**63 - 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\x00", "\n", "\x9b", "\u2028", "\u202e", "\u2069", "\ud800", "\u061c", "\ufeff"]
+    + [chr(code) for code in range(0x200B, 0x2010)],
+)
+def test_what_acts_on_the_text_around_it_or_cannot_be_seen_is_unsafe(text):
+    assert UNSAFE.search(f"a{text}b")
+
+
+@pytest.mark.parametrize("text", ["Zoë", "\u2010", "\u200a", "Ω", "金", "\U0001f600"])
+def test_what_people_read_is_safe(text):
+    assert UNSAFE.search(text) is None

@@ -14,8 +14,10 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 I64 = range(-(2**63), 2**63)
 """The integers that policy can compare (Cedar's Long)."""
 
-UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What no string may hold: controls, line breaks, reordering marks, halves of characters."""
+UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""What no string may hold: controls, line breaks, reordering and unseen marks, half characters."""
 
 
 class DeclarationError(ValueError):
