@@ -54,7 +54,8 @@ def _nothing(_outcome: Outcome) -> Sequence[Entry]:
 class Write:
     """All that one request wants recorded, in one transaction.
 
-    claims stick even where one of them was taken: a proof once seen is used up.
+    claims stick even where one of them was taken: a proof once seen is used up; those that are
+    ``only_with_success`` do not.
     record: called inside the transaction, once per attempt and free of effects, with what became
     of the rest; the entries it returns are appended to the ledger whatever the outcome.
     """

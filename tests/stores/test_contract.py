@@ -121,6 +121,28 @@ async def test_all_claims_are_taken_even_where_one_was_taken_before(store, claim
     assert (await store.commit(Write(claims=(claim(2),)))).replayed == claim(2)
 
 
+async def test_a_claim_for_success_alone_is_not_used_up_beside_a_replay(store, claim):
+    await store.commit(Write(claims=(claim(1),)))
+    fragile = replace(claim(2), only_with_success=True)
+    other = replace(claim(3), only_with_success=True)
+    for claims in ((fragile, claim(1)), (claim(1), fragile), (claim(4), fragile, claim(1))):
+        assert (await store.commit(Write(claims=claims))).replayed == claim(1)
+    assert (await store.commit(Write(claims=(fragile,)))).replayed is None
+    assert (await store.commit(Write(claims=(other, fragile)))).replayed == fragile
+    assert (await store.commit(Write(claims=(other, claim(4))))).replayed == claim(4)
+    assert (await store.commit(Write(claims=(other, other)))).replayed == other
+    assert (await store.commit(Write(claims=(other,)))).replayed is None
+    assert (await store.commit(Write(claims=(claim(2),)))).replayed == claim(2)
+
+
+async def test_in_one_batch_a_claim_for_success_alone_is_the_next_writes(store, claim):
+    await store.commit(Write(claims=(claim(1),)))
+    fragile = replace(claim(2, space="odd:\0"), only_with_success=True)
+    wishes = [(fragile, claim(1)), (fragile,), (fragile,)]
+    outcomes = await asyncio.gather(*(store.commit(Write(claims=it)) for it in wishes))
+    assert [outcome.replayed for outcome in outcomes] == [claim(1), None, fragile]
+
+
 async def test_a_replay_records_but_does_nothing_else(store, token, claim, entry):
     live, fresh = token(), token()
     await store.commit(Write(claims=(claim(1),), token=live))

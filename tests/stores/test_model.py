@@ -24,6 +24,7 @@ claims = st.builds(
     st.sampled_from(["dpop", "assertion"]),
     st.integers(0, 4).map(lambda number: bytes([number]) * 32),
     seconds.map(lambda by: NOW + by),
+    st.booleans(),
 )
 tokens = st.builds(
     lambda jti, life, uses: TokenRecord(

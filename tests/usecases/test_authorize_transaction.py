@@ -15,6 +15,7 @@ from tests.simulator import (
     refused,
 )
 
+EXPECTED = {"proofs": ("invalid_dpop_proof",), "credentials": ("invalid_client", 401)}
 INVALID = "invalid_transaction_challenge"
 
 
@@ -44,6 +45,23 @@ async def test_a_challenge_is_good_once_whoever_answers_it(sim):
     refused(await sim.caller("release-bot").authorize(challenge), "access_denied")
     (issued,) = await sim.recorded(EntryKind.TOKEN_ISSUED)
     assert issued.txn == claims_of(challenge)["txn"]
+
+
+@pytest.mark.parametrize("what", ["proofs", "credentials"])
+async def test_a_replay_beside_a_challenge_does_not_use_it_up(sim, what):
+    bot = sim.caller()
+    await bot.token(REFUND)
+    replayed = {"proofs": [bot.proof()]} if what == "proofs" else {"credentials": bot.credentials()}
+    scope = {"grant_type": "client_credentials", "scope": "payments:read"}
+    granted(await bot.post("/token", scope, **replayed))
+    challenge = sim.challenge()
+    form, path = {"transaction_challenge": challenge}, "/transaction-authorization"
+    if what == "proofs":
+        replayed = {"proofs": [bot.proof(path=path)]}
+        granted(await bot.post(path, {"transaction_challenge": sim.challenge()}, **replayed))
+    told = refused(await bot.post(path, form, **replayed), *EXPECTED[what])
+    assert "used before" in told
+    granted(await bot.authorize(challenge))
 
 
 async def test_of_many_racing_answers_exactly_one_gets_a_token(sim):

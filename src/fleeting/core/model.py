@@ -333,8 +333,10 @@ class Claim:
     space: whose ids these are, such as ``dpop`` or ``assertion:support-bot``.
     digest: SHA-256 of the id, so that a huge id costs no more than a small one.
     expires_at: when the proof can no longer be accepted anyhow, skew included.
+    only_with_success: it is not used up by a write beside which something was replayed.
     """
 
     space: str
     digest: bytes
     expires_at: datetime
+    only_with_success: bool = False

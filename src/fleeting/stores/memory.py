@@ -158,7 +158,7 @@ class MemoryStore:
             settlement = Settlement(fresh, tokens, uses, self._clock.now())
             outcomes = settlement.settle(writes)
             self._head = self._append(self._head, settlement.entries)
-            tables.proofs.update(taken)
+            tables.proofs.update((key, taken[key]) for key in taken.keys() - settlement.fresh)
             tables.tokens.update(settlement.issued | settlement.changed)
             tables.uses.update(settlement.spent)
         return outcomes

@@ -31,6 +31,10 @@ _CLAIM = (
     "INSERT INTO proofs SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[]) "
     "ON CONFLICT DO NOTHING RETURNING space, digest"
 )
+_RELEASE = (
+    "DELETE FROM proofs USING unnest($1::text[], $2::bytea[]) AS unused (space, digest) "
+    "WHERE proofs.space = unused.space AND proofs.digest = unused.digest"
+)
 _PING = (
     "INSERT INTO proofs VALUES ('ping', $1, $2) "
     "ON CONFLICT (space, digest) DO UPDATE SET expires_at = excluded.expires_at"
@@ -183,6 +187,9 @@ class PostgresWriter(_Connection):
             await connection.execute("BEGIN")
             settlement = await self._load(connection, writes)
             outcomes = settlement.settle(writes)
+            if settlement.fresh:
+                unused = [(storable(space), digest) for space, digest in settlement.fresh]
+                await connection.execute(_RELEASE, *_columns(unused, 2))
             head = await _save(connection, self._head, settlement)
             self._head = new_chain()
             await connection.execute("COMMIT")

@@ -33,6 +33,7 @@ class Settlement:
     """A batch of writes while it is being settled, and what came of it.
 
     fresh: the claims that this transaction itself took; a claim is used up by its first write.
+    Those that are left once all is settled were used up by none, and are to be given back.
     tokens, uses: what was loaded of the tokens that the batch spends or revokes.
     issued, changed, spent: what is to be saved; entries: what is to be recorded.
     """
@@ -69,14 +70,21 @@ class Settlement:
         return outcome
 
     def _claim(self, claims: Sequence[Claim]) -> Claim | None:
-        """Use up all of *claims*; return the first that was not fresh."""
-        replayed = None
+        """Use up *claims*, whatever else happens; return the first that was not fresh.
+
+        Where one was not, those that are ``only_with_success`` stay as they were.
+        """
+        replayed, kept = None, set[ClaimKey]()
         for claim in claims:
             key = (claim.space, claim.digest)
-            if key in self.fresh:
-                self.fresh.remove(key)
-            elif replayed is None:
-                replayed = claim
+            if key not in self.fresh:
+                replayed = replayed or claim
+                continue
+            self.fresh.remove(key)
+            if claim.only_with_success:
+                kept.add(key)
+        if replayed is not None:
+            self.fresh |= kept
         return replayed
 
     def _issue(self, token: TokenRecord) -> None:

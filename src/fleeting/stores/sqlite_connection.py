@@ -22,6 +22,7 @@ from fleeting.stores.schema import token_record, token_row
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
 
 _CLAIM = "INSERT INTO proofs VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_RELEASE = "DELETE FROM proofs WHERE space = ? AND digest = ?"
 _PING = (
     "INSERT INTO proofs VALUES ('ping', ?, ?) "
     "ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at"
@@ -186,6 +187,8 @@ def _load_token(connection: sqlite3.Connection, jti: str, tokens: dict[str, Toke
 
 
 def _save(connection: sqlite3.Connection, settlement: Settlement) -> None:
+    for space, digest in settlement.fresh:
+        connection.execute(_RELEASE, (storable(space), digest))
     if settlement.issued:
         connection.executemany(_ISSUE, map(token_row, settlement.issued.values()))
     for record in settlement.changed.values():

@@ -82,7 +82,8 @@ class AuthorizeTransaction:
         except JoseError as error:
             raise InvalidTransactionChallenge(f"the challenge is not acceptable: {error}") from None
         digest = hashlib.sha256(challenge.jti.encode()).digest()
-        story.claims.append(Claim(f"{CHALLENGE_SPACE}{resource}", digest, challenge.expires_at))
+        space = f"{CHALLENGE_SPACE}{resource}"
+        story.claims.append(Claim(space, digest, challenge.expires_at, only_with_success=True))
         return challenge
 
 

@@ -72,7 +72,7 @@ class Story:
 
     def proofs(self) -> tuple[Claim, ...]:
         """Return what a refusal uses up: not a challenge, or whoever stole one could burn it."""
-        return tuple(claim for claim in self.claims if not claim.space.startswith(CHALLENGE_SPACE))
+        return tuple(claim for claim in self.claims if not claim.only_with_success)
 
     def refusal(self, error: OAuthError) -> Entry:
         """Return the ledger's entry for refusing the call with *error*."""
