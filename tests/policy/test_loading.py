@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from fleeting.core.limits import Terms
 from fleeting.core.model import ApprovalStage, SenderConstraint, StepUp
+from fleeting.core.operations import declare_type
 from fleeting.policy import PolicyProblems, PolicySource, PolicyWorld, Problem, load_policies
 
 REFUND = 'action == Action::"payment_refund:refund"'
@@ -240,3 +243,82 @@ def test_a_problem_reads_like_a_compilers():
 def test_a_condition_beyond_all_measure_is_an_error(problems):
     text = permit(" || ".join(["context.operation.amount < 5"] * 1000))
     assert "nested too deeply" in problems(text)[0]
+
+
+CURRENCY = "context.operation.currency"
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (f'{CURRENCY}.contains("EURO")', "3:44: `currency` is never `EURO` (did you mean 'EUR'?)"),
+        (f'{CURRENCY}.containsAll(["EUR", "USDD"])', "3:55: `currency` is never `USDD`"),
+        (
+            f'{CURRENCY}.containsAny(["zzz"])',
+            "3:48: `currency` is never `zzz` (known are",
+        ),
+        (f'["EUR", "eur"].containsAll({CURRENCY})', "3:16: `currency` is never `eur`"),
+        (f'{CURRENCY} == ["EURO"]', "3:39: `currency` is never `EURO`"),
+        ('context.operation["currency"].contains("EURO")', "3:47: `currency` is never `EURO`"),
+        (f'"EURO" == "x" || {CURRENCY}.contains("EURO")', "3:61: `currency` is never `EURO`"),
+    ],
+)
+def test_a_value_outside_of_a_closed_set_is_an_error(problems, condition, said):
+    (problem,) = problems(forbid(condition))
+    assert problem.startswith(said)
+
+
+def test_a_value_of_a_closed_set_and_any_value_of_an_open_one_are_fine(load):
+    text = f'{CURRENCY}.containsAny(["EUR", "USD"]) && context.operation.payment_id != "EURO"'
+    assert load(forbid(f'{text} && context.request has ticket && context.request.ticket == "x"'))
+    assert load(forbid(f"{CURRENCY}.contains(context.operation.payment_id)"))
+
+
+@pytest.fixture(scope="module")
+def shops():
+    """Make a world of three types with a field `tier`: two with closed sets, one with an open."""
+    fields = [{"values": ["gold", "tin"]}, {"values": ["iron"]}, {}]
+    types = {
+        f"t{number}": declare_type(
+            f"t{number}", {"actions": ["go"], "fields": {"tier": {"kind": "exact", **more}}}
+        )
+        for number, more in enumerate(fields)
+    }
+    return PolicyWorld(types={**types, "bare": declare_type("bare", {"actions": ["go"]})})
+
+
+@pytest.mark.parametrize("operator", ["==", "!="])
+def test_a_policy_about_several_types_may_name_the_values_of_each(load, problems, shops, operator):
+    def text(value, action):
+        condition = f'context.operation has tier && context.operation.tier {operator} "{value}"'
+        return permit(condition, scope=f"principal, action{action}, resource")
+
+    both = ' in [Action::"t0", Action::"t1:go", Action::"bare"]'
+    assert load(text("iron", both), world=shops)
+    assert load(text("gold", both), world=shops)
+    (problem,) = problems(text("irn", both), world=shops)
+    assert "`tier` is never `irn` (did you mean 'iron'?)" in problem
+    (problem,) = problems(text("iron", ' == Action::"t0:go"'), world=shops)
+    assert "`tier` is never `iron` (known are gold, tin)" in problem
+    assert load(text("irn", ""), world=shops)  # t2 takes any
+
+
+def test_of_a_misspelt_action_no_values_are_guessed(problems):
+    scope = 'principal, action in [Action::"payment_refnd"], resource'
+    told = problems(permit(f'{CURRENCY}.contains("EURO")', scope=scope))
+    assert not any("EURO" in each for each in told), told
+
+
+def test_an_undeclared_resource_is_an_error_where_the_resources_are_known(world, load, problems):
+    closed = replace(world, resources=frozenset({"https://api.example"}))
+    wrong = permit(
+        annotations='@id("a") @reason("https://api.exmple")',
+        scope=f'principal, {REFUND}, resource == Resource::"https://api.exmple"',
+    )
+    assert load(wrong)
+    assert problems(wrong, world=closed) == [
+        "2:84: no resource is declared as `https://api.exmple` (did you mean 'https://api.example'?)"
+    ]
+    assert load(wrong.replace("exmple", "example"), world=closed)
+    (problem,) = problems(forbid('resource == Resource::"https://b"'), world=closed)
+    assert problem.startswith("3:30: no resource is declared as `https://b`")

@@ -35,6 +35,13 @@ def test_a_bad_policy_stops_the_start_and_every_problem_is_told(installed):
     assert "bad.cedar" in str(caught.value)
 
 
+def test_a_policy_about_a_resource_that_is_not_declared_stops_the_start(installed):
+    bad = '@id("x") forbid (principal, action, resource == Resource::"https://nowhere");'
+    (installed.directory / "policies" / "bad.cedar").write_text(bad)
+    with pytest.raises(PolicyProblems, match="no resource is declared as `https://nowhere`"):
+        load_policy_set(installed.load())
+
+
 def test_policies_are_read_in_order_and_only_those(installed):
     directory = installed.directory / "policies"
     (directory / "a.cedar").write_text("")

@@ -21,11 +21,15 @@ VARIABLES = ("principal", "action", "resource", "context")
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """The word to point at, if there is one, and what was probably meant."""
+    """The word to point at, if there is one, and what was probably meant.
+
+    near: where it stands more than once, the one next to this word is meant.
+    """
 
     word: str = ""
     hint: str = ""
     nth: int = 0
+    near: str = ""
 
 
 def likely(name: str, known: Iterable[str]) -> str:
@@ -139,4 +143,6 @@ def explain(message: str, world: PolicyWorld) -> Pointer:
 
 def locate(text: PolicyText, pointer: Pointer) -> int | None:
     """Return where in *text* the pointed word stands, None where it cannot be told."""
+    if pointer.near:
+        return text.find_near(pointer.word, pointer.near)
     return text.find(pointer.word, nth=pointer.nth) if pointer.word else None

@@ -51,7 +51,7 @@ def parse_policy(text: PolicyText, world: PolicyWorld) -> ParsedPolicy | Problem
     reads = read(node)
     problems += (
         text.problem(message, pointer.hint, at=locate(text, pointer), policy=annotations.id)
-        for message, pointer in lint(reads, effect, world)
+        for message, pointer in lint(node, reads, effect, world)
     )
     return ParsedPolicy(text, node, effect, annotations, reads, tuple(problems))
 

@@ -36,8 +36,18 @@ class PolicyText:
 
     def find(self, word: str, *, nth: int = 0) -> int | None:
         """Return where the token *word* stands, as a name or as the string ``"word"``."""
-        places = [token.start for token in self.tokens if token.text in (word, f'"{word}"')]
-        return places[nth] if nth < len(places) else None
+        places = self._places(word)
+        return self.tokens[places[nth]].start if nth < len(places) else None
+
+    def find_near(self, word: str, near: str) -> int | None:
+        """Return where that *word* stands which has the fewest tokens between it and *near*."""
+        others = self._places(near)
+        pairs = [(abs(place - other), place) for place in self._places(word) for other in others]
+        return self.tokens[min(pairs)[1]].start if pairs else None
+
+    def _places(self, word: str) -> list[int]:
+        forms = (word, f'"{word}"')
+        return [place for place, token in enumerate(self.tokens) if token.text in forms]
 
     def problem(
         self, message: str, hint: str = "", *, at: int | None = None, policy: str = ""

@@ -54,6 +54,7 @@ class PolicyWorld:
     """What an installation declares that its policies may speak of.
 
     groups: the only groups there are; None where identity providers bring their own.
+    resources: the identifiers of the only resources there are; None: any.
     hard_cap: the longest life of a token, whatever a permit says.
     """
 
@@ -62,6 +63,7 @@ class PolicyWorld:
     context_keys: Mapping[str, ContextKey] = field(default_factory=lambda: MappingProxyType({}))
     attributes: Mapping[str, ValueType] = field(default_factory=lambda: MappingProxyType({}))
     groups: frozenset[str] | None = None
+    resources: frozenset[str] | None = None
     hard_cap: timedelta = HARD_CAP
 
     def actions(self) -> dict[str, frozenset[str]]:

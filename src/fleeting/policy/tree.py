@@ -9,6 +9,7 @@ Node: TypeAlias = Any
 """A piece of Cedar's JSON form of a policy, as the Cedar engine wrote it."""
 
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
+_EQUALITIES = frozenset({"==", "!=", "contains", "containsAll", "containsAny"})
 _PRINCIPAL = {"Var": "principal"}
 
 
@@ -46,6 +47,7 @@ class Reads:
     context: paths below ``context``, such as ("operation", "amount"); () is all of it.
     whole: those of them whose very value counts; of the others only how they compare does.
     landmarks: the whole numbers that such others are compared with.
+    held: strings that context attributes are held against for equality, as (path, string).
     attributes: of entities. asked: those of both that a ``has`` asks for, entities' as ("", name).
     entities: every entity named, scope included. functions: every operator and function used.
     variables: those used otherwise than by attribute, by group or by type.
@@ -54,6 +56,7 @@ class Reads:
     context: set[tuple[str, ...]] = field(default_factory=set)
     whole: set[tuple[str, ...]] = field(default_factory=set)
     landmarks: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
+    held: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
     asked: set[tuple[str, ...]] = field(default_factory=set)
     entities: set[Uid] = field(default_factory=set)
@@ -75,13 +78,16 @@ def read_scope(node: Node) -> Scope:
 
 
 def read_actions(node: Node, named: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """Return the actions that a policy's scope takes; *named* says which a name means."""
+    """Return the actions that a policy's scope takes; *named* says which a name means.
+
+    A name that means nothing takes none: the Cedar validator says so.
+    """
     if node["op"] == "All":
         return frozenset().union(*named.values())
     written = node.get("entities") or [node["entity"]]
     if node["op"] == "==":
         return frozenset({written[0]["id"]})
-    return frozenset().union(*(named[each["id"]] for each in written))
+    return frozenset().union(*(named.get(each["id"], ()) for each in written))
 
 
 def read(policy: Node) -> Reads:
@@ -114,6 +120,8 @@ def _read_expression(operator: str, operands: Node, reads: Reads) -> list[Node]:
         if operands == "context":
             reads.context.add(())
         return []
+    if operator in _EQUALITIES:
+        _read_equality(operands, reads)
     if operator in (".", "has"):
         return _read_attribute(operator, operands, reads)
     if operator in _COMPARISONS and _read_comparison(operands, reads):
@@ -132,6 +140,15 @@ def _read_comparison(operands: Node, reads: Reads) -> bool:
             reads.landmarks.setdefault(path, set()).add(number)
             return True
     return False
+
+
+def _read_equality(operands: Node, reads: Reads) -> None:
+    """Note the strings that a context attribute is held against, if that is what they are."""
+    for one, other in (("left", "right"), ("right", "left")):
+        path = _context_path(operands[one])
+        if path is not None:
+            values = (each.get("Value") for each in operands[other].get("Set", [operands[other]]))
+            reads.held.update((path, value) for value in values if isinstance(value, str))
 
 
 def _read_attribute(operator: str, operands: Node, reads: Reads) -> list[Node]:

@@ -118,6 +118,7 @@ def policy_world(settings: Settings) -> PolicyWorld:
         scopes=frozenset(s for r in settings.resources for s in r.resource.scopes),
         context_keys=settings.context_keys,
         attributes=settings.attributes,
+        resources=frozenset(r.resource.identifier for r in settings.resources),
         hard_cap=settings.max_lifetime,
     )
 
