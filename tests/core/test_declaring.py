@@ -24,6 +24,11 @@ def test_an_unknown_key_is_refused_with_the_likely_one():
     assert said == "context.ticket: unknown key 'patern'; did you mean 'pattern'?"
 
 
+def test_an_unknown_key_of_no_table_is_refused_without_a_place():
+    said = refused(Table("", {"isuer": "x"}).allow_only, ("issuer",))
+    assert said == "unknown key 'isuer'; did you mean 'issuer'?"
+
+
 def test_an_unknown_key_like_none_is_refused_with_all_that_are_known():
     said = refused(Table("t", {"zzz": 1}).allow_only, ("pattern", "type"))
     assert said == "t: unknown key 'zzz'; known are pattern, type"

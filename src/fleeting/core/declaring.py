@@ -50,7 +50,8 @@ class Table:
 
     def refuse(self, key: str, message: str) -> DeclarationError:
         """Return the error about *key*, or about the table where it is empty, to be raised."""
-        return DeclarationError(f"{self.at(key)}: {message}")
+        where = self.at(key)
+        return DeclarationError(f"{where}: {message}" if where else message)
 
     def at(self, key: str) -> str:
         """Return where *key* of this table stands."""
