@@ -77,11 +77,20 @@ async def test_a_withdrawn_key_is_dropped_with_the_tokens_it_signed(
     assert await status(guard, token=token) == 401
 
 
-async def test_unknown_keys_are_asked_for_at_a_bounded_pace(guard, issuer, status):
+async def test_unknown_keys_are_asked_for_at_a_bounded_pace(make_guard, issuer, status):
+    guard = make_guard(freshness=Freshness(at_most_every=LATER))
     for _ in range(5):
         assert await status(guard, signer=new_key()) == 401
     assert issuer.jwks_asked == 2  # the first keys, and one look for newer ones
     assert await status(guard) == 200
+
+
+async def test_one_rotation_right_after_another_is_learned_at_once(make_guard, issuer, status):
+    guard = make_guard(freshness=Freshness(at_most_every=LATER))
+    for _ in range(4):
+        assert await status(guard) == 200
+        issuer.key = new_key()
+        issuer.published = [*issuer.published, issuer.key]
 
 
 async def test_stale_keys_are_used_while_newer_ones_are_fetched(make_keys, issuer):

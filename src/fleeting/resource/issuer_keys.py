@@ -23,13 +23,14 @@ class Freshness:
     """When keys are asked for again.
 
     refresh_after: keys of that age are asked for again, in the background.
-    at_most_every: the pace of refreshes, whatever strangers send with an unknown ``kid``.
+    at_most_every: the pace of refreshes, whatever strangers send with an unknown ``kid``. A key
+        that is published for longer than this before it signs is known here in time.
     good_for: with the issuer out of reach for so long, nothing genuine can be left: no token
         outlives a day.
     """
 
     refresh_after: timedelta = timedelta(minutes=5)
-    at_most_every: timedelta = timedelta(seconds=5)
+    at_most_every: timedelta = timedelta(seconds=1)
     good_for: timedelta = timedelta(hours=24)
 
 
@@ -103,12 +104,9 @@ class IssuerKeys:
     async def _refresh(self) -> None:
         try:
             jwks = await self._fetch()
-            if (
-                self._keys is None
-            ):  # a key that comes right after the first ones is asked for at once
-                self._tried_at = float("-inf")
             if jwks != self._jwks:  # the same object otherwise: what was verified stays so
                 self._keys, self._jwks = KeySet.from_jwks(jwks), jwks
+                self._tried_at = float("-inf")  # no stranger made us ask in vain: ask again at once
             self._fetched_at = _now()
         except (IssuerError, JoseError) as error:
             _log.warning("the issuer's keys were not refreshed: %s", error)
