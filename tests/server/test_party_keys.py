@@ -110,10 +110,20 @@ async def test_keys_that_cannot_be_fetched_again_count_for_a_day_and_no_longer(h
         source = CachedPartyKeys({"idp": from_uri(http, url)})
         await source.keys("idp")
         now[0] += 3600
-        assert (await source.keys("idp", newest=True)).keys[0].kid == KEY.kid
+        assert (await source.keys("idp")).keys[0].kid == KEY.kid
         now[0] += party_keys.GOOD_FOR_SECONDS
         with pytest.raises(KeysUnavailableError):
             await source.keys("idp")
+
+
+async def test_an_unknown_key_of_a_party_that_does_not_answer_is_no_fault_of_the_caller(http):
+    async with provider(JWKS, (500, b"")) as (url, _asked):
+        source = CachedPartyKeys({"idp": from_uri(http, url)})
+        await source.keys("idp")
+        for _ in range(10):  # also once it is not asked any more for a while
+            with pytest.raises(KeysUnavailableError):
+                await source.keys("idp", newest=True)
+        assert (await source.keys("idp")).keys[0].kid == KEY.kid
 
 
 async def test_a_party_that_failed_is_asked_again_and_not_too_often(http):

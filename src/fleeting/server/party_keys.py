@@ -31,11 +31,15 @@ Fetch = Callable[[], Awaitable[KeySet]]
 
 @dataclass(slots=True)
 class _Party:
-    """One party's keys: what is cached, what is under way, and how often we may still ask."""
+    """One party's keys: what is cached, what is under way, and how often we may still ask.
+
+    failing: the last try to fetch them failed, so that an unknown key may be a genuine new one.
+    """
 
     fetch: Fetch
     keys: KeySet | None = None
     fetched_at: float = 0.0
+    failing: bool = False
     under_way: "asyncio.Task[KeySet] | None" = None
     tokens: float = _BURST
     refilled_at: float = field(default_factory=monotonic)
@@ -73,12 +77,17 @@ class CachedPartyKeys:
         return known.keys
 
     async def _newest(self, party: _Party) -> KeySet:
-        try:
-            return await self._fetched(party)
-        except KeysUnavailableError:
-            if party.keys is None:
-                raise
-            return party.keys
+        """Return the newest keys, or those at hand where they were asked for lately enough.
+
+        Raises:
+            KeysUnavailableError: the party does not answer: nobody can say that a key is not its.
+        """
+        task = self._start(party)
+        if task is not None:
+            return await asyncio.shield(task)
+        if party.keys is None or party.failing:
+            raise KeysUnavailableError("its newest keys could not be fetched")
+        return party.keys
 
     async def _fetched(self, party: _Party) -> KeySet:
         task = self._start(party)
@@ -95,8 +104,9 @@ class CachedPartyKeys:
 
 async def _refresh(party: _Party) -> KeySet:
     try:
+        party.failing = True  # until it answers
         party.keys = await party.fetch()
-        party.fetched_at = monotonic()
+        party.fetched_at, party.failing = monotonic(), False
         return party.keys
     finally:
         party.under_way = None
