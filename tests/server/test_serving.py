@@ -1,15 +1,18 @@
 import asyncio
 import json
+import os
 import signal
 import socket
 import sqlite3
 import time
 from contextlib import closing, suppress
+from pathlib import Path
 
 import httpx
 import pytest
 
-from fleeting.server.serving import _prepare_workers
+from fleeting.server.metrics import MULTIPROCESS_VARIABLE
+from fleeting.server.serving import _prepare_workers, _shared_metrics
 from fleeting.server.settings import SettingsError
 from tests.simulator import (
     ISSUER,
@@ -27,6 +30,22 @@ def test_a_store_of_one_process_cannot_have_several(tmp_path):
     installation = Installation(tmp_path, settings="workers = 2").write()
     with pytest.raises(SettingsError, match="memory:// is one process's own"):
         _prepare_workers(installation.config, installation.load())
+
+
+def test_the_metrics_that_workers_share_are_gone_with_them(monkeypatch):
+    monkeypatch.delenv(MULTIPROCESS_VARIABLE, raising=False)
+    with _shared_metrics():
+        directory = Path(os.environ[MULTIPROCESS_VARIABLE])
+        assert directory.is_dir()
+    assert not directory.exists()
+    assert MULTIPROCESS_VARIABLE not in os.environ
+
+
+def test_a_place_for_metrics_that_was_given_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv(MULTIPROCESS_VARIABLE, str(tmp_path))
+    with _shared_metrics():
+        assert os.environ[MULTIPROCESS_VARIABLE] == str(tmp_path)
+    assert tmp_path.is_dir()
 
 
 @pytest.fixture(scope="module")

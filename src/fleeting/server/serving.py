@@ -3,6 +3,8 @@
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -41,7 +43,8 @@ def serve(config: Path, settings: Settings) -> None:
         _run(create_app(settings), settings)
         return
     _prepare_workers(config, settings)
-    _run("fleeting.server.serving:worker_app", settings)
+    with _shared_metrics():
+        _run("fleeting.server.serving:worker_app", settings)
 
 
 def _prepare_workers(config: Path, settings: Settings) -> None:
@@ -52,7 +55,22 @@ def _prepare_workers(config: Path, settings: Settings) -> None:
     if settings.database.startswith("sqlite"):
         upgrade(settings.database, settings.directory)
     os.environ[CONFIG_VARIABLE] = str(config.resolve())
-    os.environ.setdefault(MULTIPROCESS_VARIABLE, tempfile.mkdtemp(prefix="fleeting-metrics-"))
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """Give the workers a directory to add their metrics up in, and leave none behind."""
+    if MULTIPROCESS_VARIABLE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="fleeting-metrics-", ignore_cleanup_errors=True
+    ) as directory:
+        os.environ[MULTIPROCESS_VARIABLE] = directory
+        try:
+            yield
+        finally:
+            del os.environ[MULTIPROCESS_VARIABLE]
 
 
 def worker_app() -> Starlette:
