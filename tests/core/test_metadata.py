@@ -53,7 +53,8 @@ def test_a_resource_server_introduces_itself():
     assert document["resource"] == "https://api.example.com"
     assert document["authorization_servers"] == [ISSUER]
     assert document["bearer_methods_supported"] == ["header"]  # never in the query (RFC 9700)
-    assert document["dpop_bound_access_tokens_required"] is True
+    # RFC 9728 §2 `dpop_bound_access_tokens_required`: not *always*, with `insecure_bearer` clients
+    assert "dpop_bound_access_tokens_required" not in document
     assert document["scopes_supported"] == ["a", "b"]
 
 

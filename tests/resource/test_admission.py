@@ -119,6 +119,17 @@ async def test_headers_about_hosts_are_not_believed(client, guard, caller, token
     assert refused_as(await client.get(READ, headers=headers), "invalid_dpop_proof")
 
 
+async def test_a_bearer_token_that_does_not_do_is_told_so_as_bearer(client, issuer):
+    """RFC 6750 §3: the scheme of the challenge is the one of the token."""
+    token = issuer.token("payments:list")
+    answer = await client.get(READ, headers={"Authorization": f"Bearer {token}"})
+    told = answer.headers["WWW-Authenticate"]
+    assert answer.status_code == 403
+    assert told.startswith('Bearer error="insufficient_scope"')
+    assert 'scope="payments:read"' in told
+    assert "algs=" not in told
+
+
 async def test_a_client_certificate_in_a_header_proves_nothing(client, issuer, caller, guard):
     token = issuer.token("payments:read", key=caller.bound)
     headers = {"Authorization": f"Bearer {token}", "X-SSL-Cert": "-----BEGIN CERTIFICATE-----"}

@@ -58,7 +58,6 @@ def resource_metadata(
         "scopes_supported": sorted(scopes),
         "authorization_details_types_supported": sorted(types),
         "dpop_signing_alg_values_supported": _SIGNING_ALGS,
-        "dpop_bound_access_tokens_required": True,
         "txn_challenge_jwks_uri": jwks_uri,
         "txn_challenge_signing_alg_values_supported": [SERVER_ALG],
     }

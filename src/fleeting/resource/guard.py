@@ -150,9 +150,12 @@ class Guard:
                 )
             except OAuthError as unreadable:
                 error = unreadable
-        scope = wanted.action if wanted.type == SCOPE_TYPE else None
         return self._renderer.refusal(
-            error, nonce=self.nonce(), scope=scope or "", challenge=challenge
+            error,
+            nonce=self.nonce(),
+            scope=(wanted.action or "") if wanted.type == SCOPE_TYPE else "",
+            challenge=challenge,
+            unbound=admission.token is not None and admission.token.key is None,
         )
 
     def malformed(self, error: OAuthError) -> Answer:

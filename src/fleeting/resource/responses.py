@@ -56,11 +56,18 @@ class Renderer:
     metadata_url: str
 
     def refusal(
-        self, error: OAuthError, *, nonce: str, scope: str = "", challenge: str | None = None
+        self,
+        error: OAuthError,
+        *,
+        nonce: str,
+        scope: str = "",
+        challenge: str | None = None,
+        unbound: bool = False,
     ) -> Answer:
         """Return *error* as RFC 6750 §3, RFC 9449 §7.1 and the txn-challenge draft §3.2 tell it.
 
         scope: the scope that would do, where there is one. challenge: a signed one, if any.
+        unbound: whether what is refused is a token that is presented as Bearer.
         """
         status = 401 if isinstance(error, _PROOF_ERRORS) else error.status
         body = {"error": error.error or "invalid_token", "error_description": error.description}
@@ -68,18 +75,19 @@ class Renderer:
         if challenge is not None:
             headers.append((b"www-authenticate", self._transaction(error, challenge)))
         elif status in _CHALLENGED:
-            headers.append((b"www-authenticate", self._dpop(error, scope)))
+            headers.append((b"www-authenticate", self._token(error, scope, unbound=unbound)))
         if isinstance(error, TemporarilyUnavailable):
             headers.append((b"retry-after", str(_RETRY_AFTER_SECONDS).encode()))
         return _answer(status, headers, body)
 
-    def _dpop(self, error: OAuthError, scope: str) -> bytes:
+    def _token(self, error: OAuthError, scope: str, *, unbound: bool) -> bytes:
         parameters = {} if isinstance(error, MissingToken) else _error_parameters(error)
         if scope and isinstance(error, InsufficientScope | MissingToken):
             parameters["scope"] = scope
-        parameters["algs"] = " ".join(sorted(CLIENT_ALGS))
+        if not unbound:
+            parameters["algs"] = " ".join(sorted(CLIENT_ALGS))
         parameters["resource_metadata"] = self.metadata_url
-        return _authenticate("DPoP", parameters)
+        return _authenticate("Bearer" if unbound else "DPoP", parameters)
 
     def _transaction(self, error: OAuthError, challenge: str) -> bytes:
         parameters = _error_parameters(error)
