@@ -53,6 +53,22 @@ def form(*pairs, **fields):
 
 # Forms.
 
+EXCHANGE = {"subject_token": "a", "subject_token_type": JWT}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"grant_type": TOKEN_EXCHANGE, **EXCHANGE, "actor_token": "b"},
+        {"grant_type": CLIENT_CREDENTIALS, "scope": "read", "resource": "https://a.example#b"},
+    ],
+)
+def test_descriptions_are_in_the_characters_that_an_answer_may_have(fields):
+    """RFC 6749 §5.2: whatever else is in them is told as a question mark."""
+    with pytest.raises(OAuthError) as refused:
+        resolve_target(parse_token_request(form(**fields)).ask, CATALOGUE)
+    assert refused.value.description.isascii()
+
 
 def test_a_form_has_each_parameter_once():
     with pytest.raises(InvalidRequest, match="'scope' was sent more than once"):

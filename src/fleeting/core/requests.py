@@ -139,7 +139,7 @@ def _token_exchange(form: Form, ask: Ask) -> TokenRequest:
     subject_token, subject_type = form.require("subject_token"), form.require("subject_token_type")
     actor_token, actor_type = form.get("actor_token"), form.get("actor_token_type")
     if (actor_token is None) != (actor_type is None):
-        raise InvalidRequest("'actor_token' and 'actor_token_type' go together (RFC 8693 §2.1)")
+        raise InvalidRequest("'actor_token' and 'actor_token_type' go together")
     for token_type in (subject_type, actor_type):
         if token_type is not None and token_type not in SUBJECT_TOKEN_TYPES:
             raise InvalidRequest(f"token types are {', '.join(SUBJECT_TOKEN_TYPES)}")
@@ -285,7 +285,7 @@ def _why_unknown(identifier: str) -> str:
     except ValueError:
         return "resource is not a URI"
     if not parts.scheme or "#" in identifier:
-        return "resource is an absolute URI without a fragment (RFC 8707 §2)"
+        return "resource is an absolute URI without a fragment"
     return "this server issues no tokens for that resource"
 
 

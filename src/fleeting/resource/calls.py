@@ -120,7 +120,7 @@ def _check_content(call: Call) -> None:
         raise InvalidRequest("send the body as application/json")
     charset = parameters.strip().lower().replace('"', "")
     if charset not in ("", "charset=utf-8"):
-        raise InvalidRequest("JSON is UTF-8: send no other charset (RFC 8259 §8.1)")
+        raise InvalidRequest("JSON is UTF-8: send no other charset")
     if (call.header_value(b"content-encoding") or "identity").lower() != "identity":
         raise InvalidRequest("send the body without Content-Encoding")
 
