@@ -11,7 +11,7 @@ from fleeting.core.client_auth import ClientCredentials, Registration, authentic
 from fleeting.core.jose import KeySet
 from fleeting.core.model import Client
 from fleeting.resource import GuardMiddleware, body, operation, path, protect, scope
-from tests.resource.stand_in import new_key, private_jwk
+from tests.resource.stand_in import RESOURCE, new_key, private_jwk
 
 REFUNDS = "/payments/42/refunds"
 ORDER = {"amount": 4999, "currency": "EUR"}
@@ -159,6 +159,45 @@ async def test_an_inactive_token_is_invalid(guard, issuer, refund, served, reaso
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
     assert served == []
+
+
+async def test_what_the_issuer_has_against_the_guard_is_logged_without_the_token(
+    guard, issuer, refund, caller, caplog
+):
+    token = issuer.token(uses=1, key=caller.bound)
+    said = {"error": "invalid_client", "error_description": f"no key\nis known; sent was {token}"}
+    issuer.raw_answer = (401, json.dumps(said).encode())
+    assert (await refund(guard, token)).status_code == 503
+    (record,) = warnings(caplog)
+    assert record == (
+        "a use was not spent: the issuer answers 401 to a spend: invalid_client: "
+        "no key?is known; sent was [token]"
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"error": 5}'])
+async def test_an_error_that_tells_nothing_is_logged_by_its_status(
+    guard, issuer, refund, caplog, body
+):
+    issuer.raw_answer = (500, body)
+    assert (await refund(guard)).status_code == 503
+    assert warnings(caplog) == ["a use was not spent: the issuer answers 500 to a spend"]
+
+
+async def test_a_guard_that_is_not_its_resource_s_client_learns_so_in_its_log(
+    guard, issuer, refund, served, caplog
+):
+    issuer.refusal = "audience"
+    assert (await refund(guard)).status_code == 401
+    assert served == []
+    (record,) = warnings(caplog)
+    assert "client_id 'payments-api'" in record
+    assert f"the resource '{RESOURCE}'" in record
+
+
+def warnings(caplog):
+    records = [each for each in caplog.records if each.name == "fleeting.resource"]
+    return [each.getMessage() for each in records if each.levelname == "WARNING"]
 
 
 async def test_with_the_issuer_gone_only_uncounted_tokens_pass(

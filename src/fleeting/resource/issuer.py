@@ -31,6 +31,11 @@ class UnreachableError(IssuerError):
 class Credentials(Protocol):
     """How the guard proves to the issuer which resource server it is."""
 
+    @property
+    def client_id(self) -> str:
+        """The resource server's own client."""
+        ...
+
     def headers(self) -> Mapping[str, str]:
         """Return header fields for one request."""
         ...
@@ -120,6 +125,11 @@ class Issuer:
         self._credentials = credentials
         self._http = http
         self._owns_http = http is None
+
+    @property
+    def client_id(self) -> str:
+        """Who the guard says it is to the issuer."""
+        return self._credentials.client_id
 
     async def get_json(self, url: str) -> dict[str, Any]:
         """Return the JSON object at *url*; redirects are not followed.

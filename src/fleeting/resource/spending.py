@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import secrets
 from typing import Any
 
@@ -11,6 +12,12 @@ from fleeting.resource.issuer import Issuer, IssuerError, Reply, UnreachableErro
 
 _log = logging.getLogger("fleeting.resource")
 _OK = 200
+_LONGEST_WHY = 300
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+_MISDECLARED = (
+    "a use was not spent: client_id '%s' of this guard is not the one that the issuer has declared "
+    "for the resource '%s'"
+)
 _SAID = {
     SpendRefusal.EXPIRED: "the access token has expired",
     SpendRefusal.REVOKED: "the access token was revoked",
@@ -42,7 +49,10 @@ async def spend(issuer: Issuer, token: AccessToken, text: str, call: Operation) 
         "operation": json.dumps(call.to_json()),
     }
     try:
-        return _use_number(_answer(await _post_twice(issuer, form)), token)
+        answer = _answer(await _post_twice(issuer, form), text)
+        if answer.get("reason") == SpendRefusal.AUDIENCE:
+            _log.warning(_MISDECLARED, issuer.client_id, token.audience)
+        return _use_number(answer, token)
     except IssuerError as error:
         _log.warning("a use was not spent: %s", error)
         raise TemporarilyUnavailable("the use of this token cannot be recorded now") from None
@@ -55,10 +65,21 @@ async def _post_twice(issuer: Issuer, form: dict[str, str]) -> Reply:
         return await issuer.post("/spend", form)
 
 
-def _answer(reply: Reply) -> dict[str, Any]:
+def _answer(reply: Reply, text: str) -> dict[str, Any]:
     if reply.status != _OK:
-        raise IssuerError(f"the issuer answers {reply.status} to a spend")
+        raise IssuerError(f"the issuer answers {reply.status} to a spend{_why(reply, text)}")
     return reply.json()
+
+
+def _why(reply: Reply, text: str) -> str:
+    """Return the OAuth error in *reply* (RFC 6749 §5.2), fit for a log and without the token."""
+    try:
+        body = reply.json()
+    except IssuerError:
+        return ""
+    said = (body.get(name) for name in ("error", "error_description"))
+    told = (each.replace(text, "[token]")[:_LONGEST_WHY] for each in said if isinstance(each, str))
+    return "".join(f": {_UNPRINTABLE.sub('?', each)}" for each in told)
 
 
 def _use_number(answer: dict[str, Any], token: AccessToken) -> int:
