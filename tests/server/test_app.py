@@ -25,7 +25,9 @@ async def test_the_server_introduces_itself(sim):
 
 
 async def test_the_published_keys_verify_its_tokens_and_are_public(sim):
-    document = (await sim.get("/jwks")).json()
+    response = await sim.get("/jwks")
+    assert response.headers["cache-control"] == "public, max-age=5"  # rotation waits 10 seconds
+    document = response.json()
     token = await sim.caller().token(REFUND)
     keys = KeySet.from_jwks(document)
     UnverifiedJwt.parse(token).verify(keys, algs=frozenset({"ES256"}), typ=("at+jwt",))

@@ -26,7 +26,9 @@ from fleeting.server.world import new_id
 
 _PROVING = frozenset({"/token", "/transaction-authorization"})
 """The endpoints that take DPoP proofs; only they hand out nonces."""
-_DOCUMENT_AGE = timedelta(minutes=5)
+_METADATA_AGE = timedelta(minutes=5)
+_KEYS_AGE = timedelta(seconds=5)
+"""Shorter than `keys rotate` waits by default: no cache hides a key that signs already."""
 _UNSERVED = {
     404: "there is no such endpoint: see the metadata at /.well-known/oauth-authorization-server",
     405: "this endpoint is not asked with that method",
@@ -119,11 +121,12 @@ def _documents(worker: Worker) -> list[BaseRoute]:
 
     async def show_metadata(_request: Request) -> Response:
         """Introduce the server (RFC 8414 §3)."""
-        return JSONResponse(metadata, headers=_cached())
+        return JSONResponse(metadata, headers=_cached(_METADATA_AGE))
 
     async def jwks(_request: Request) -> Response:
         """Publish the signing keys (RFC 7517 §5)."""
-        return JSONResponse(worker.signing_keys.keys().to_jwks(), headers=_cached())
+        document = worker.signing_keys.keys().to_jwks()
+        return JSONResponse(document, headers=_cached(_KEYS_AGE))
 
     async def healthz(_request: Request) -> Response:
         """Say that the process lives."""
@@ -150,5 +153,5 @@ def _documents(worker: Worker) -> list[BaseRoute]:
     ]
 
 
-def _cached() -> dict[str, str]:
-    return {"Cache-Control": f"public, max-age={int(_DOCUMENT_AGE.total_seconds())}"}
+def _cached(age: timedelta) -> dict[str, str]:
+    return {"Cache-Control": f"public, max-age={int(age.total_seconds())}"}
