@@ -62,7 +62,7 @@ async def test_a_call_without_a_token_is_refused_as_by_the_middleware(client):
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("DPoP algs=")
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.json()["error"] == "invalid_token"
+    assert "error" not in answer.json()
 
 
 async def test_a_call_beyond_its_token_is_refused(client, guard, issuer, caller):

@@ -116,6 +116,8 @@ def _answer(exchange: Exchange) -> Text:
     body = exchange.json()
     if "error" in body:
         return Text.assemble((f"{body['error']}", "bold"), f": {body.get('error_description', '')}")
+    if "error_description" in body:  # of a call without a token (RFC 6750 §3.1)
+        return Text(str(body["error_description"]))
     if "access_token" in body:
         return Text("an access token that says exactly this")
     return Text(values_text(body) if body else "done")

@@ -70,7 +70,9 @@ class Renderer:
         unbound: whether what is refused is a token that is presented as Bearer.
         """
         status = 401 if isinstance(error, _PROOF_ERRORS) else error.status
-        body = {"error": error.error or "invalid_token", "error_description": error.description}
+        body = {"error_description": error.description}
+        if error.error:  # a call without a token is told none (RFC 6750 §3.1)
+            body = {"error": error.error, **body}
         headers = [_JSON, _NO_STORE, (b"dpop-nonce", nonce.encode())]
         if challenge is not None:
             headers.append((b"www-authenticate", self._transaction(error, challenge)))
