@@ -1,12 +1,18 @@
 import json
+import os
+import pty
+import stat
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
 
 from fleeting.core.jose import UnverifiedJwt
+from fleeting.server.settings import load_settings
 from fleeting.server.signing_keys import create_key
-from tests.cli.processes import serving
+from tests.cli.processes import PROGRAM, serving
 
 
 def listed(fleeting, config):
@@ -18,6 +24,57 @@ def test_a_new_installation_has_one_active_key(fleeting, config):
     assert key["state"] == "active"
     assert key["until"] is None
     assert fleeting("keys", "list", "-c", config).stdout.startswith("key ")
+
+
+def test_a_key_id_is_shown_whole_in_eighty_columns(fleeting, config):
+    fleeting("keys", "rotate", "-c", config, "--activate-in", "5m")
+    directory = config.parent / "keys" / "signing"
+    create_key(directory, datetime.now(UTC) - timedelta(minutes=1))
+    keys = listed(fleeting, config)
+    shown = keys_on_a_terminal(config)
+    assert max(map(len, shown)) <= 80
+    for key, line in zip(keys, shown[1:], strict=True):
+        assert line.startswith(f"{key['kid']}  {key['state']} ")
+    words = {line.split()[1]: line.split()[2] for line in shown[1:]}
+    assert words == {"coming": "from", "active": "since", "retiring": "until"}
+
+
+def keys_on_a_terminal(config):
+    ours, theirs = pty.openpty()
+    command = [PROGRAM, "keys", "list", "-c", config]
+    subprocess.run(command, stdout=theirs, check=True, env={**os.environ, "TERM": "dumb"})
+    os.close(theirs)
+    return [line.rstrip() for line in os.read(ours, 10_000).decode().splitlines()]
+
+
+def test_a_client_s_key_pair_is_made_and_its_declaration_fits_the_settings(fleeting, config):
+    done = fleeting("keys", "make", "deploy-bot", "-c", config)
+    assert done.exit_code == 0, done.stderr
+    private = config.parent / "keys" / "deploy-bot.jwk.json"
+    public = config.parent / "keys" / "deploy-bot.jwks.json"
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    (key,) = json.loads(public.read_text())["keys"]
+    assert "d" not in key
+    assert json.loads(private.read_text())["kid"] == key["kid"]
+    config.write_text(config.read_text() + done.stdout)
+    (client,) = (c for c in load_settings(config, {}).clients if c.client.client_id == "deploy-bot")
+    assert client.jwks_file == "keys/deploy-bot.jwks.json"
+    assert fleeting("policy", "check", "-c", config).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["support-bot", "../bot", "a/b", ""])
+def test_no_key_is_written_over_or_outside_of_its_directory(fleeting, config, name):
+    files = {path: path.read_bytes() for path in config.parent.rglob("*.json")}
+    done = fleeting("keys", "make", name, "-c", config)
+    assert done.exit_code == 1
+    assert "is there already" in done.stderr or "is not a name" in done.stderr
+    assert files == {path: path.read_bytes() for path in config.parent.rglob("*.json")}
+
+
+def test_keys_are_made_beside_settings_alone(fleeting, tmp_path):
+    done = fleeting("keys", "make", "bot", "-c", tmp_path / "fleeting.toml")
+    assert done.exit_code == 1
+    assert "fleeting init" in done.stderr
 
 
 def test_rotating_makes_a_coming_key_and_says_until_when_the_old_one_counts(fleeting, config):

@@ -1,4 +1,4 @@
-"""``fleeting keys``: list and rotate the signing keys of an installation."""
+"""``fleeting keys``: list and rotate what signs tokens; make key pairs for clients."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,17 +7,25 @@ import typer
 
 from fleeting.cli.groups import add, group
 from fleeting.cli.options import AsJson, Config, duration
-from fleeting.cli.terminal import say, say_json
+from fleeting.cli.terminal import CommandError, note, say, say_json
 
 if TYPE_CHECKING:
     from fleeting.server.settings import Settings
     from fleeting.server.signing_keys import KeyRing
 
+_DECLARATION = """
+[[clients]]
+client_id = "{name}"
+jwks_file = "keys/{name}.jwks.json"
+grant_types = ["client_credentials"]
+types = []  # the operation types that it may ask for, such as "payment_refund\""""
+
 app = group(
     "keys",
-    "List and rotate the keys that sign tokens.",
+    "List and rotate the keys that sign tokens; make key pairs for clients.",
     "fleeting keys list",
     "fleeting keys rotate",
+    "fleeting keys make deploy-bot",
 )
 
 
@@ -58,6 +66,28 @@ def rotate(
         say(f"{kid} is retired: nothing it signed is alive")
 
 
+def make(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The client's id.")],
+    config: Config = None,
+) -> None:
+    """Make the key pair of a client, and print the lines that declare the client.
+
+    The private key, keys/NAME.jwk.json, goes to the client and nobody else; the public one,
+    keys/NAME.jwks.json, stays beside the settings. Keys that are there are never written over.
+
+    What it prints can be appended to the settings as it is; then say there what the client may do.
+    """
+    from fleeting.cli.new_installation import make_client_keys
+    from fleeting.server.settings import config_path
+
+    path = config_path(config)
+    if not path.is_file():
+        raise CommandError(f"{path} is not there: write an installation with `fleeting init`")
+    for file in make_client_keys(path.parent, name):
+        note(f"{file.path}: {file.what}")
+    say(_DECLARATION.format(name=name))
+
+
 def _settings(config: Config) -> "Settings":
     from fleeting.server.settings import config_path, load_settings
 
@@ -93,12 +123,24 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         say_json({"keys": rows})
         return
-    table = Table("key", "state", "signs since", "counts until", box=None, pad_edge=False)
-    table.columns[0].overflow = "fold"
+    table = Table("key", "state", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True  # it is copied; so the rest is short enough for 80 columns
     for row in rows:
-        since, until = (_shown(_instant(row[name])) for name in ("since", "until"))
-        table.add_row(row["kid"], row["state"], since, until)
+        table.add_row(row["kid"], _state(row))
     say(table)
+
+
+def _state(row: dict[str, Any]) -> str:
+    """Return the state with the one instant that matters in it."""
+    from fleeting.server.signing_keys import KeyState
+
+    word, name = {
+        KeyState.COMING: ("from", "since"),
+        KeyState.ACTIVE: ("since", "since"),
+        KeyState.RETIRING: ("until", "until"),
+    }.get(KeyState(row["state"]), ("", ""))
+    instant = _shown(_instant(row.get(name)))
+    return f"{row['state']} {word} {instant}".rstrip()
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -117,3 +159,4 @@ add(
     name="list",
 )
 add(app, rotate, "fleeting keys rotate", "fleeting keys rotate --activate-in 5m --json")
+add(app, make, "fleeting keys make deploy-bot", "fleeting keys make deploy-bot >> fleeting.toml")

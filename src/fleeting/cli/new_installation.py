@@ -13,7 +13,7 @@ from typing import Any
 from joserfc.jwk import ECKey
 
 from fleeting.cli.terminal import CommandError
-from fleeting.core.declaring import DeclarationError, Table
+from fleeting.core.declaring import DeclarationError, Table, check_name
 from fleeting.core.jose import JoseError, SigningKey
 from fleeting.server.declared_parties import check_url
 from fleeting.server.signing_keys import create_key, write_private
@@ -59,6 +59,24 @@ def write_installation(
     ]
 
 
+def make_client_keys(directory: Path, client_id: str) -> list[Written]:
+    """Make the key pair of one more client of the installation in *directory*.
+
+    Raises:
+        CommandError: the name is none for a file, or a key of that name is there.
+        OSError: a file cannot be written.
+    """
+    try:
+        check_name("NAME", client_id)
+    except DeclarationError as error:
+        raise CommandError(str(error)) from None
+    for path in _pair(directory, client_id):
+        if path.exists():
+            raise CommandError(f"{path} is there already, and keys are never written over")
+    (directory / "keys").mkdir(mode=0o700, exist_ok=True)
+    return list(_client_keys(directory, client_id))
+
+
 def _url(url: str) -> str:
     try:
         check_url(Table("", {}), "URL", url)
@@ -99,8 +117,7 @@ def _ignore(path: Path) -> Written:
 
 
 def _client_keys(directory: Path, client_id: str) -> Iterator[Written]:
-    private = directory / "keys" / f"{client_id}.jwk.json"
-    public = directory / "keys" / f"{client_id}.jwks.json"
+    private, public = _pair(directory, client_id)
     if private.exists() or public.exists():
         kept = "was there, and is kept"
         if not public.exists():
@@ -112,6 +129,11 @@ def _client_keys(directory: Path, client_id: str) -> Iterator[Written]:
     _write_public(public, key)
     yield Written(private, f"{client_id}'s private key, for it alone")
     yield Written(public, f"{client_id}'s public key, for the server")
+
+
+def _pair(directory: Path, client_id: str) -> tuple[Path, Path]:
+    keys = directory / "keys"
+    return keys / f"{client_id}.jwk.json", keys / f"{client_id}.jwks.json"
 
 
 def _names(key: SigningKey) -> dict[str, str]:
