@@ -235,3 +235,23 @@ async def test_where_the_store_fails_it_is_not_said_that_nothing_was_done(sim):
     told = refused(await bot.post("/token", SCOPE), "temporarily_unavailable", 503)
     assert told == "it may not have been done; try again in a moment"
     sim.worker.store.available = True
+
+
+async def test_what_was_written_is_kept_where_it_was_refused_before_it_was_understood(sim):
+    bot = sim.caller()
+    asked = {"type": "payment_refnd", "payment_id": "42"}
+    response = await bot.ask(asked, scope="payments:read", request_context={"ticket": "INC-7"})
+    refused(response, "invalid_authorization_details")
+    (entry,) = await sim.recorded(EntryKind.REQUEST_REFUSED)
+    assert entry.body["written"] == {
+        "authorization_details": [asked],
+        "scope": "payments:read",
+        "request_context": {"ticket": "INC-7"},
+    }
+
+
+async def test_what_is_too_long_to_keep_is_not_kept(sim):
+    bot = sim.caller()
+    await bot.ask({"type": "payment_refnd", "payment_id": "4" * 3000})
+    (entry,) = await sim.recorded(EntryKind.REQUEST_REFUSED)
+    assert entry.body["written"] == {"authorization_details": "too long to keep"}

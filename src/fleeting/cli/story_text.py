@@ -1,5 +1,6 @@
 """Show a story: for people in the terminal, for programs as JSON."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -96,6 +97,8 @@ def _asked(asked: Asked) -> Iterator[tuple[str, str]]:
     if asked.txn:
         yield "txn", clean(asked.txn)
     yield "client", _with_groups(clean(asked.client or "not known"), asked.client_groups)
+    for name, value in asked.written.items():
+        yield "wrote", f"{clean(name)} {clean(json.dumps(value, ensure_ascii=False))}"
     if asked.subject:
         yield "subject", _subject(asked.subject)
         for name in ("attributes", "issuer", "acr", "auth_time"):

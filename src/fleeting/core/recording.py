@@ -20,6 +20,10 @@ from fleeting.core.model import (
     Subject,
     TokenRecord,
 )
+from fleeting.core.requests import Ask
+
+LONGEST_WRITTEN = 2_000
+"""How much of one parameter of a refused request is kept, in characters."""
 
 
 def issued_entry(
@@ -45,18 +49,39 @@ def refused_entry(
     at: datetime,
     *,
     client_id: str | None,
+    ask: Ask | None = None,
     request: AccessRequest | None = None,
     decision: Decision | None = None,
 ) -> Entry:
-    """Record a refusal, with as much of the request as was understood before it."""
+    """Record a refusal, with as much of the request as was understood before it.
+
+    ask: what was written, where it was refused before it could be held against declarations.
+    """
     body: dict[str, Json] = {"client": client_id}
     if request is not None:
         body.update(request_json(request))
+    elif ask is not None:
+        body["written"] = _written_json(ask)
     if decision is not None:
         body.update(decision_json(decision))
     body["error"] = error_json(error)
     txn = None if request is None else request.txn
     return Entry(EntryKind.REQUEST_REFUSED, at, request_id, body, txn)
+
+
+def _written_json(ask: Ask) -> Json:
+    """Return what a caller wrote, unchecked; too long is left out, so that refusals stay small."""
+    written: dict[str, Json] = {
+        "authorization_details": ask.details,
+        "scope": " ".join(ask.scopes) or None,
+        "resource": list(ask.resources) or None,
+        "request_context": ask.context or None,
+    }
+    return {
+        name: value if len(str(value)) <= LONGEST_WRITTEN else "too long to keep"
+        for name, value in written.items()
+        if value is not None
+    }
 
 
 def error_json(error: OAuthError) -> Json:

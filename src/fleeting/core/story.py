@@ -20,6 +20,7 @@ class Asked:
     """Who asked what, as far as it was understood before the answer.
 
     actors: the delegation chain, current actor first. key: the confirmation claim.
+    written: the caller's own parameters, unchecked, where the rest was not understood.
     """
 
     at: datetime
@@ -34,6 +35,7 @@ class Asked:
     operations: tuple[Members, ...]
     context: Members
     key: Members | None
+    written: Members
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def _asked(
         operations=tuple(body.get("operations", ())),
         context=body.get("context", {}),
         key=body.get("cnf"),
+        written=body.get("written", {}),
     )
 
 

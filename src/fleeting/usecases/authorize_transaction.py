@@ -46,6 +46,7 @@ class AuthorizeTransaction:
                 scopes=challenge.scopes,
                 resource=challenge.resource,
             )
+            story.ask = asked.ask
             subject, actors = await self.subjects.of(story, authenticated, asked, key)
             target = resolve_target(asked.ask, self.desk.installation.catalogue)
             request = AccessRequest(

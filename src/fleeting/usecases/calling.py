@@ -21,7 +21,7 @@ from fleeting.core.errors import (
 from fleeting.core.evidence import Entry
 from fleeting.core.model import AccessRequest, Claim, Decision, SenderKey
 from fleeting.core.recording import refused_entry
-from fleeting.core.requests import Form
+from fleeting.core.requests import Ask, Form
 from fleeting.core.sender import Nonces, ProofContext, verify_proof
 from fleeting.ports import Clock, Ledger, Outcome, StoreUnavailableError, Write
 from fleeting.usecases.installation import Installation
@@ -66,6 +66,7 @@ class Story:
     now: datetime
     client_id: str | None = None
     claims: list[Claim] = field(default_factory=list)
+    ask: Ask | None = None
     request: AccessRequest | None = None
     decision: Decision | None = None
     recorded: bool = False
@@ -81,6 +82,7 @@ class Story:
             error,
             self.now,
             client_id=self.client_id,
+            ask=self.ask,
             request=self.request,
             decision=self.decision,
         )

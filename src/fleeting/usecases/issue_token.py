@@ -36,6 +36,7 @@ class IssueToken:
             authenticated = self.desk.authenticate(story)
             key = self.desk.prove_key(story, authenticated)
             asked = parse_token_request(call.form)
+            story.ask = asked.ask
             subject, actors = await self.subjects.of(story, authenticated, asked, key)
             target = resolve_target(asked.ask, self.desk.installation.catalogue)
             exchange = asked.grant_type == TOKEN_EXCHANGE
