@@ -12,10 +12,11 @@ from fleeting.core.client_auth import (
     ClientCredentials,
     Registration,
     authenticate_client,
+    check_revoker,
 )
-from fleeting.core.errors import InvalidClient, InvalidRequest, OAuthError
+from fleeting.core.errors import InvalidClient, InvalidRequest, OAuthError, UnauthorizedClient
 from fleeting.core.jose import KeySet
-from fleeting.core.model import Client
+from fleeting.core.model import AccessToken, Client, Resource
 from tests.installation import new_key, sign
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -244,3 +245,23 @@ def test_any_claims_authenticate_their_signer_or_nobody(claims):
     except OAuthError:
         return
     assert authenticated.client is BOT
+
+
+@pytest.mark.parametrize(
+    ("client_id", "guarded", "may"),
+    [
+        ("bot", None, True),
+        ("api", "https://api", True),
+        ("api", "https://else", False),
+        ("other", None, False),
+    ],
+)
+def test_a_token_is_revoked_by_its_client_or_at_its_audience(client_id, guarded, may):
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    token = AccessToken("j", "t", "https://as", "https://api", "bot", "ada", (), at, at, None)
+    resource = None if guarded is None else Resource(guarded, frozenset())
+    if may:
+        check_revoker(token, client_id, resource)
+    else:
+        with pytest.raises(UnauthorizedClient):
+            check_revoker(token, client_id, resource)

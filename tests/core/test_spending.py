@@ -11,7 +11,7 @@ from fleeting.core.model import (
     TokenRecord,
     scope_operation,
 )
-from fleeting.core.spending import decide_spend, operation_digest, revoke
+from fleeting.core.spending import decide_spend, is_alive, operation_digest, revoke
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 END = NOW + timedelta(seconds=60)
@@ -75,3 +75,17 @@ def test_a_live_token_can_be_revoked_once():
 def test_there_is_nothing_to_revoke_in_an_expired_or_unknown_token():
     assert revoke(TOKEN, END) is None
     assert revoke(None, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "alive"),
+    [
+        ({}, True),
+        ({"uses": 2, "used": 1}, True),
+        ({"uses": 2, "used": 2}, False),
+        ({"revoked_at": NOW}, False),
+        ({"expires_at": NOW}, False),
+    ],
+)
+def test_a_token_is_alive_while_it_could_be_used_once_more(changes, alive):
+    assert is_alive(replace(TOKEN, **changes), NOW) is alive

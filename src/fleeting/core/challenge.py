@@ -11,7 +11,7 @@ from fleeting.core.issuance import details_json, scope_text
 from fleeting.core.jose import CLIENT_ALGS, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
 from fleeting.core.model import Actor, Json, Operation
 from fleeting.core.requests import parse_scope
-from fleeting.core.validation import actor_chain
+from fleeting.core.validation import MAX_ACT_DEPTH, actor_chain
 
 CHALLENGE_TYP = "txn-authz-challenge+jwt"
 CHALLENGE_LIFE = timedelta(minutes=2)
@@ -148,3 +148,21 @@ def _scopes(text: str) -> tuple[str, ...]:
         return parse_scope(text)
     except InvalidScope as error:
         raise JoseError(f"its 'scope': {error.description}") from None
+
+
+def carried_chain(
+    own: tuple[Actor, ...], challenge: Challenge, client_id: str
+) -> tuple[Actor, ...]:
+    """Carry the requester context of *challenge* behind our own chain (draft §3.2.2 ``act``).
+
+    The current actor is whoever asks, never whom a challenge names (RFC 8693 §4.1).
+
+    Raises:
+        InvalidTransactionChallenge: the chain becomes longer than any honest one.
+    """
+    if challenge.actors and not own:
+        own = (Actor(client_id),)
+    chain = (*own, *(actor for actor in challenge.actors if actor not in own))
+    if len(chain) > MAX_ACT_DEPTH:
+        raise InvalidTransactionChallenge(f"its delegation chain is longer than {MAX_ACT_DEPTH}")
+    return chain

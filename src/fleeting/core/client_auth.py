@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from urllib.parse import unquote_plus
 
 from fleeting.core.declaring import shown
-from fleeting.core.errors import InvalidClient, InvalidRequest
+from fleeting.core.errors import InvalidClient, InvalidRequest, UnauthorizedClient
 from fleeting.core.jose import CLIENT_ALGS, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
-from fleeting.core.model import Claim, Client
+from fleeting.core.model import AccessToken, Claim, Client, Resource
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_TYP = "client-authentication+jwt"
@@ -156,3 +156,24 @@ def _check_assertion(claims: VerifiedClaims, client_id: str, issuer: str, now: d
         raise JoseError("its 'exp' is more than ten minutes away")
     digest = hashlib.sha256(claims.string("jti").encode()).digest()
     return Claim(f"assertion:{client_id}", digest, expires_at + _SKEW)
+
+
+def check_grant_type(client: Client, grant_type: str) -> None:
+    """Check that *client* is declared for *grant_type* (RFC 6749 §5.2).
+
+    Raises:
+        UnauthorizedClient: it is not.
+    """
+    if grant_type not in client.grant_types:
+        raise UnauthorizedClient(f"this client is not declared for grant_type {grant_type}")
+
+
+def check_revoker(token: AccessToken, client_id: str, guarded: Resource | None) -> None:
+    """Check that the token is the client's own, or for the resource that it guards (RFC 7009 §2.1).
+
+    Raises:
+        UnauthorizedClient: it is another's.
+    """
+    is_audience = guarded is not None and guarded.identifier == token.audience
+    if client_id != token.client_id and not is_audience:
+        raise UnauthorizedClient("the token was issued to another client")

@@ -1,4 +1,4 @@
-"""When a token may be spent: the one rule that every store applies under its own lock."""
+"""When a token may be spent or ended: the one rule that every store applies under its own lock."""
 
 import hashlib
 from dataclasses import replace
@@ -43,6 +43,12 @@ def _refusal(record: TokenRecord, now: datetime) -> SpendRefusal | None:
     if record.revoked_at is not None:
         return SpendRefusal.REVOKED
     return SpendRefusal.EXPIRED if now >= record.expires_at else None
+
+
+def is_alive(record: TokenRecord, now: datetime) -> bool:
+    """Say whether the token could be used once more (RFC 7662 §4)."""
+    unspent = record.uses is None or record.used < record.uses
+    return unspent and _refusal(record, now) is None
 
 
 def revoke(record: TokenRecord | None, at: datetime) -> TokenRecord | None:

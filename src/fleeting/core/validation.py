@@ -16,6 +16,7 @@ from fleeting.core.model import (
     Operation,
     SenderConstraint,
     SenderKey,
+    TokenRecord,
     scope_operation,
 )
 from fleeting.core.operations import OperationType, details_from_claims, find_permitting
@@ -215,10 +216,23 @@ def check_call(
     return find_permitting(token.operations, call, types)
 
 
-def introspection_response(token: AccessToken, claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an active token as RFC 7662 §2.2 tells it (RFC 9449 §6.2, RFC 9396 §9.2)."""
+INACTIVE: Mapping[str, Any] = {"active": False}
+"""What anyone is told of a token that is not alive, or not theirs to know (RFC 7662 §2.2)."""
+
+
+def introspection_response(
+    token: AccessToken, claims: Mapping[str, Any], record: TokenRecord | None = None
+) -> dict[str, Any]:
+    """Return an active token as RFC 7662 §2.2 tells it (RFC 9449 §6.2, RFC 9396 §9.2).
+
+    record: what the issuer remembers, for how many of its limited uses are left.
+    This does NOT check that it is active.
+    """
     token_type = "Bearer" if token.key is None else "DPoP"
-    return {"active": True, **claims, "token_type": token_type}
+    response = {"active": True, **claims, "token_type": token_type}
+    if record is not None and record.uses is not None:
+        response["uses_left"] = record.uses - record.used
+    return response
 
 
 __all__ = [

@@ -4,13 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from fleeting.core.challenge import Challenge, challenge_resource, read_challenge
+from fleeting.core.challenge import Challenge, carried_chain, challenge_resource, read_challenge
 from fleeting.core.context import parse_context
 from fleeting.core.errors import InvalidTransactionChallenge
 from fleeting.core.jose import JoseError
-from fleeting.core.model import AccessRequest, Actor, AskedBy, Claim
+from fleeting.core.model import AccessRequest, AskedBy, Claim
 from fleeting.core.requests import Form, parse_challenge_request, resolve_target
-from fleeting.core.validation import MAX_ACT_DEPTH
 from fleeting.usecases.calling import CHALLENGE_SPACE, Call, Desk, Story
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.parties import PartyKeys, verified_by
@@ -54,7 +53,7 @@ class AuthorizeTransaction:
                 txn=challenge.txn,  # draft §4: the token MUST contain the same txn
                 asked_by=AskedBy.CHALLENGE,
                 subject=subject,
-                actors=_chain(actors, challenge, authenticated.client.client_id),
+                actors=carried_chain(actors, challenge, authenticated.client.client_id),
                 client=authenticated.client,
                 resource=target.resource,
                 operations=target.operations,
@@ -86,16 +85,3 @@ class AuthorizeTransaction:
         space = f"{CHALLENGE_SPACE}{resource}"
         story.claims.append(Claim(space, digest, challenge.expires_at, only_with_success=True))
         return challenge
-
-
-def _chain(own: tuple[Actor, ...], challenge: Challenge, client_id: str) -> tuple[Actor, ...]:
-    """Carry the requester context of the challenge behind our own chain (draft §3.2.2 ``act``).
-
-    The current actor is whoever asks, never whom a challenge names (RFC 8693 §4.1).
-    """
-    if challenge.actors and not own:
-        own = (Actor(client_id),)
-    chain = (*own, *(actor for actor in challenge.actors if actor not in own))
-    if len(chain) > MAX_ACT_DEPTH:
-        raise InvalidTransactionChallenge(f"its delegation chain is longer than {MAX_ACT_DEPTH}")
-    return chain

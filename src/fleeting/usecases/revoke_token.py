@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fleeting.core.errors import UnauthorizedClient
+from fleeting.core.client_auth import check_revoker
 from fleeting.core.evidence import Entry
 from fleeting.core.recording import revoked_entry
 from fleeting.ports import Outcome, Revocation, Write
@@ -29,9 +29,7 @@ class RevokeToken:
                 await self.guards.claim(story)
                 return
             client_id = story.client_id or ""
-            is_audience = resource is not None and resource.identifier == token.audience
-            if client_id != token.client_id and not is_audience:
-                raise UnauthorizedClient("the token was issued to another client")
+            check_revoker(token, client_id, resource)
 
             def record(outcome: Outcome) -> tuple[Entry, ...]:
                 ended = outcome.revoked

@@ -1,32 +1,24 @@
 """Spend one use of a token for one call: ``POST /spend`` (DESIGN D5, §6)."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleeting.core import strict_json
-from fleeting.core.errors import InsufficientScope, InvalidAuthorizationDetails, InvalidRequest
+from fleeting.core.errors import InsufficientScope, InvalidAuthorizationDetails
 from fleeting.core.evidence import Entry
-from fleeting.core.model import (
-    SCOPE_TYPE,
-    AccessToken,
-    Json,
-    Operation,
-    Spend,
-    SpendRefusal,
-    SpendResult,
-    scope_operation,
+from fleeting.core.guard_requests import (
+    UNKNOWN_TOKEN,
+    read_operation,
+    read_use_id,
+    spend_response,
 )
-from fleeting.core.operations import parse_operation
+from fleeting.core.model import AccessToken, Operation, Spend, SpendRefusal, SpendResult
 from fleeting.core.recording import spend_entry
 from fleeting.core.spending import operation_digest
 from fleeting.core.validation import check_call
 from fleeting.ports import Outcome, Write
 from fleeting.usecases.calling import Call, Story
 from fleeting.usecases.guarding import GuardDesk
-
-_USE_ID = re.compile(r"[\x21-\x7e]{1,200}")
-_UNKNOWN = {"active": False, "reason": SpendRefusal.UNKNOWN.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +30,7 @@ class SpendToken:
 
     guards: GuardDesk
 
-    async def __call__(self, call: Call) -> dict[str, Any]:
+    async def __call__(self, call: Call) -> Mapping[str, Any]:
         """Return ``active`` with the number of this use, or ``active: false`` with the reason.
 
         Raises:
@@ -47,14 +39,12 @@ class SpendToken:
         """
         async with self.guards.desk.story(call) as story:
             resource = self.guards.resource_of(story)
-            text, use_id = call.form.require("token"), call.form.require("use_id")
-            if not _USE_ID.fullmatch(use_id):
-                raise InvalidRequest("'use_id' is 1 to 200 visible ASCII characters")
+            text, use_id = call.form.require("token"), read_use_id(call.form)
             token = self.guards.read(text)
             audience = "" if resource is None else resource.identifier
             if token is None:
                 await self.guards.claim(story)
-                return _UNKNOWN
+                return UNKNOWN_TOKEN
             operation = self._operation(call.form.require("operation"), token, audience)
             spend = Spend(token.jti, use_id, audience, operation_digest(operation))
             return await self._spend(story, token, spend, operation)
@@ -72,7 +62,7 @@ class SpendToken:
 
     async def _spend(
         self, story: Story, token: AccessToken, spend: Spend, operation: Operation | None
-    ) -> dict[str, Any]:
+    ) -> Mapping[str, Any]:
         guard, call = story.client_id or "", story.call
 
         def record(outcome: Outcome) -> tuple[Entry, ...]:
@@ -80,31 +70,4 @@ class SpendToken:
             return (spend_entry(token, call.request_id, guard, operation, result, story.now),)
 
         outcome = await self.guards.desk.commit(story, Write(spend=spend, record=record))
-        return _answer(outcome.spend)
-
-
-def read_operation(text: str, types: Any) -> Operation:  # noqa: ANN401 -- see parse_operation
-    """Read the operation that a guard serves; a scope is ``{"type": "scope", "actions": [name]}``.
-
-    Raises:
-        InvalidRequest: not JSON. InvalidAuthorizationDetails: not of a declared type.
-    """
-    try:
-        value: Json = strict_json.loads(text)
-    except strict_json.JsonError as error:
-        raise InvalidRequest(f"operation: {error}") from None
-    if isinstance(value, dict) and value.get("type") == SCOPE_TYPE:
-        actions = value.get("actions")
-        if isinstance(actions, list) and len(actions) == 1 and isinstance(actions[0], str):
-            return scope_operation(actions[0])
-        raise InvalidAuthorizationDetails("a scope has one action, its name")
-    return parse_operation(value, types)
-
-
-def _answer(result: SpendResult | None) -> dict[str, Any]:
-    if result is None:
-        return _UNKNOWN
-    if result.refusal is not None:
-        return {"active": False, "reason": result.refusal.value}
-    answer: dict[str, Any] = {"active": True, "use": result.use}
-    return answer if result.uses is None else {**answer, "uses": result.uses}
+        return spend_response(outcome.spend)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fleeting.core.client_auth import AuthenticatedClient
-from fleeting.core.errors import InvalidRequest, UnauthorizedClient
+from fleeting.core.client_auth import AuthenticatedClient, check_grant_type
+from fleeting.core.errors import InvalidRequest
 from fleeting.core.exchange import (
     IdentityProvider,
     check_identity,
@@ -77,16 +77,6 @@ class Subjects:
         return claims, provider
 
 
-def check_grant_type(client: Client, grant_type: str) -> None:
-    """Check that *client* is declared for *grant_type* (RFC 6749 §5.2).
-
-    Raises:
-        UnauthorizedClient: it is not.
-    """
-    if grant_type not in client.grant_types:
-        raise UnauthorizedClient(f"this client is not declared for grant_type {grant_type}")
-
-
 def client_subject(client: Client) -> Subject:
     """Return *client* as the subject that it is when it acts for nobody else."""
     return Subject(SubjectKind.CLIENT, client.client_id, client.groups)
@@ -96,6 +86,5 @@ __all__ = [
     "CLIENT_CREDENTIALS",
     "TOKEN_EXCHANGE",
     "Subjects",
-    "check_grant_type",
     "client_subject",
 ]
