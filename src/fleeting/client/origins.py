@@ -4,10 +4,11 @@ URLs are taken apart by ``httpx.URL``, which is also what sends to them: two par
 on where a host ends would be a hole.
 """
 
-import ipaddress
 import re
 
 import httpx
+
+from fleeting.core.transport import is_protected
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_URL = 2000
@@ -39,18 +40,7 @@ def origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 def is_secure(url: httpx.URL) -> bool:
     """Return whether credentials may travel to *url*: https, or http on loopback."""
-    return bool(url.host) and (
-        url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host))
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_protected(url.scheme, url.host)
 
 
 def covers(resource: httpx.URL, url: httpx.URL) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fleeting.core.declaring import UNSAFE
-from fleeting.core.errors import InsufficientScope, InvalidToken
+from fleeting.core.errors import InvalidToken
 from fleeting.core.issuance import ACCESS_TOKEN_TYP
 from fleeting.core.jose import SERVER_ALG, JoseError, KeySet, UnverifiedJwt, VerifiedClaims
 from fleeting.core.model import (
@@ -24,8 +24,6 @@ from fleeting.core.operations import OperationType, details_from_claims, find_pe
 MAX_ACT_DEPTH = 8
 LONGEST_NAME = 1000
 """How long a subject or an actor may be called: a token must still fit into a header."""
-LEEWAY = timedelta(0)
-"""Our own tokens get none: they live for seconds, and their end is meant (DESIGN §1)."""
 _FUTURE_SKEW = timedelta(seconds=10)
 _ALGS = frozenset({SERVER_ALG})
 _SCHEMES = {"dpop": SenderConstraint.DPOP, "bearer": SenderConstraint.NONE}
@@ -179,7 +177,7 @@ def check_token(token: AccessToken, *, audience: str, now: datetime) -> None:
     """
     if token.audience != audience:
         raise InvalidToken("the access token is for another resource")
-    if now >= token.expires_at + LEEWAY:
+    if now >= token.expires_at:  # no leeway: it lives for seconds, and its end is meant
         raise InvalidToken("the access token has expired")
     if token.issued_at > now + _FUTURE_SKEW:
         raise InvalidToken("the access token is not valid yet")
@@ -233,16 +231,3 @@ def introspection_response(
     if record is not None and record.uses is not None:
         response["uses_left"] = record.uses - record.used
     return response
-
-
-__all__ = [
-    "InsufficientScope",
-    "PresentedToken",
-    "actor_chain",
-    "check_call",
-    "check_sender",
-    "check_token",
-    "introspection_response",
-    "presented_token",
-    "read_access_token",
-]

@@ -4,7 +4,6 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from fleeting.core.declaring import DeclarationError
 from fleeting.core.jose import JoseError, SigningKey
 from fleeting.core.operations import OperationType, declare_type
+from fleeting.core.transport import is_protected
 
 Types: TypeAlias = Mapping[str, OperationType | Mapping[str, object]] | str | Path
 """Declared types by name, or the path of a TOML file with ``[types.*]`` (a ``fleeting.toml``)."""
@@ -96,17 +96,9 @@ def is_safe_url(url: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    host = parts.hostname or ""
-    if not host or parts.username is not None or not url.isascii():
+    if parts.username is not None or not url.isascii():
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_protected(parts.scheme, parts.hostname or "")
 
 
 def origin(url: str) -> str:

@@ -1,7 +1,6 @@
 """Read the parties of an installation: resources, clients and identity providers."""
 
 import hashlib
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urlsplit
@@ -9,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from fleeting.core.declaring import Table
 from fleeting.core.model import Client, Resource
 from fleeting.core.requests import GRANT_TYPES
+from fleeting.core.transport import is_protected
 
 _RESOURCE_KEYS = (
     "identifier",
@@ -199,15 +199,4 @@ def check_url(table: Table, key: str, url: str) -> SplitResult:
 
 def is_secure(parts: SplitResult) -> bool:
     """Return whether what is fetched there cannot be altered on the way: TLS, or loopback."""
-    if parts.username is not None or not parts.hostname:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.username is None and is_protected(parts.scheme, parts.hostname or "")

@@ -9,7 +9,7 @@ from fleeting.core.client_auth import Registration
 from fleeting.core.exchange import Declarations, IdentityProvider
 from fleeting.core.jose import KeySet
 from fleeting.core.requests import Catalogue
-from fleeting.policy import PolicyBundle, PolicyProblems, PolicySource, PolicyWorld, load_policies
+from fleeting.policy import PolicyBundle, PolicySource, PolicyWorld, load_policies
 from fleeting.server.declared_parties import ClientDeclaration
 from fleeting.server.party_keys import (
     CachedPartyKeys,
@@ -50,7 +50,6 @@ def installation(settings: Settings) -> Installation:
             frozenset(p.subject_prefix or "" for p in settings.providers),
         ),
         guards={r.client_id: r for r in resources.values() if r.client_id is not None},
-        hard_cap=settings.max_lifetime,
     )
 
 
@@ -148,15 +147,3 @@ def load_policy_set(settings: Settings) -> PolicyBundle:
         PolicyProblems: it is wrong; every problem is in it.
     """
     return load_policies(policy_sources(settings.policies), policy_world(settings))
-
-
-__all__ = [
-    "PolicyProblems",
-    "http_client",
-    "installation",
-    "load_policy_set",
-    "policy_sources",
-    "policy_world",
-    "provider_keys",
-    "resource_keys",
-]

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from fleeting.core.client_auth import Registration
 from fleeting.core.context import ContextKey
 from fleeting.core.exchange import Declarations, IdentityProvider
-from fleeting.core.limits import HARD_CAP
 from fleeting.core.model import Resource
 from fleeting.core.requests import Catalogue
 
@@ -17,7 +15,6 @@ class Installation:
     """Everything declared, by name.
 
     guards: resource servers' own clients: client_id → the resource it guards.
-    hard_cap: no token lives longer, whatever a policy says.
     """
 
     issuer: str
@@ -27,4 +24,3 @@ class Installation:
     context_keys: Mapping[str, ContextKey]
     declarations: Declarations
     guards: Mapping[str, Resource] = field(default_factory=dict)
-    hard_cap: timedelta = HARD_CAP

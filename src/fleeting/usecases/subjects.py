@@ -15,7 +15,7 @@ from fleeting.core.exchange import (
 )
 from fleeting.core.jose import JoseError, VerifiedClaims
 from fleeting.core.model import Actor, Client, SenderKey, Subject, SubjectKind
-from fleeting.core.requests import CLIENT_CREDENTIALS, TOKEN_EXCHANGE, TokenRequest
+from fleeting.core.requests import TokenRequest
 from fleeting.usecases.calling import Story
 from fleeting.usecases.installation import Installation
 from fleeting.usecases.parties import PartyKeys, verified_by
@@ -80,11 +80,3 @@ class Subjects:
 def client_subject(client: Client) -> Subject:
     """Return *client* as the subject that it is when it acts for nobody else."""
     return Subject(SubjectKind.CLIENT, client.client_id, client.groups)
-
-
-__all__ = [
-    "CLIENT_CREDENTIALS",
-    "TOKEN_EXCHANGE",
-    "Subjects",
-    "client_subject",
-]
