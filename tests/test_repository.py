@@ -84,7 +84,7 @@ def pyproject() -> dict:
 
 
 def locked_names(lock: str) -> set[str]:
-    return set(re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
+    return set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", (ROOT / lock).read_text(), re.MULTILINE))
 
 
 def test_no_file_names_the_host_of_a_package_registry():
