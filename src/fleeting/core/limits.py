@@ -132,6 +132,12 @@ def strictest(a: Limits, b: Limits) -> Limits:
     )
 
 
+def unbound(limits: Limits) -> Limits:
+    """Return *limits* without a sender constraint, for who proves no key and need not."""
+    none = SenderConstraint.NONE
+    return Limits(limits.lifetime, limits.uses, none, limits.approvals, limits.step_up)
+
+
 def _both_approvals(
     a: tuple[ApprovalStage, ...], b: tuple[ApprovalStage, ...]
 ) -> tuple[ApprovalStage, ...]:

@@ -7,9 +7,10 @@ from typing import Any
 from fleeting.core.challenge import Challenge, carried_chain, challenge_resource, read_challenge
 from fleeting.core.context import parse_context
 from fleeting.core.errors import InvalidTransactionChallenge
+from fleeting.core.forms import Form
 from fleeting.core.jose import JoseError
 from fleeting.core.model import AccessRequest, AskedBy, Claim
-from fleeting.core.requests import Form, parse_challenge_request, resolve_target
+from fleeting.core.requests import parse_challenge_request, resolve_target
 from fleeting.usecases.calling import CHALLENGE_SPACE, Call, Desk, Story
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.parties import PartyKeys, verified_by

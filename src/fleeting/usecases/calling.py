@@ -1,7 +1,7 @@
 """Who calls, and the story of the call that a refusal must be able to tell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -19,9 +19,10 @@ from fleeting.core.errors import (
     UseDpopNonce,
 )
 from fleeting.core.evidence import Entry
+from fleeting.core.forms import Form
 from fleeting.core.model import AccessRequest, Claim, Decision, SenderKey
 from fleeting.core.recording import refused_entry
-from fleeting.core.requests import Ask, Form
+from fleeting.core.requests import Ask
 from fleeting.core.sender import Nonces, ProofContext, verify_proof
 from fleeting.ports import Clock, Ledger, Outcome, StoreUnavailableError, Write
 from fleeting.usecases.installation import Installation
@@ -174,7 +175,7 @@ class Desk:
             return (story.refusal(replay_error(outcome.replayed)),)
 
         outcome = await self.ledger.commit(
-            replace(write, claims=tuple(story.claims), record=record)
+            Write(tuple(story.claims), write.token, write.spend, write.revoke, record)
         )
         if outcome.replayed is not None:
             story.recorded = True
