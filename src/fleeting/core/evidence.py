@@ -176,8 +176,17 @@ def stored_hash(previous: bytes, columns: tuple[object, ...], body: str) -> byte
     return hashlib.sha256(previous + text.encode()).digest()
 
 
-def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
-    """Return *entries* as they are to be stored after *head*, in their order."""
+def extend(
+    head: ChainHead,
+    entries: Iterable[Entry],
+    *,
+    write_body: Callable[[Mapping[str, Json]], str] = canonical_body,
+) -> list[StoredEntry]:
+    """Return *entries* as they are to be stored after *head*, in their order.
+
+    write_body: makes the text of a body; any JSON of storable characters will do, for the hash is
+    over the text.
+    """
     rows = []
     writer, sequence, previous = head.writer, head.sequence, head.hash
     for entry in entries:
@@ -191,7 +200,7 @@ def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
             None if entry.txn is None else storable(entry.txn),
             None if entry.jti is None else storable(entry.jti),
         )
-        body = canonical_body(entry.body)
+        body = write_body(entry.body)
         digest = stored_hash(previous, columns, body)
         rows.append(StoredEntry(*columns, body, previous, digest))
         previous = digest

@@ -17,6 +17,7 @@ from fleeting.core.evidence import (
 )
 from fleeting.core.model import TokenRecord
 from fleeting.ports import Clock, Outcome, StoreUnavailableError, Write, WriteRefusedError
+from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import CONNECT_SECONDS
 from fleeting.stores.pruning import PING_LIFE, new_chain
 from fleeting.stores.schema import token_record, token_row
@@ -226,7 +227,7 @@ class PostgresWriter(_Connection):
 
 async def _save(connection: Any, head: ChainHead, settlement: Settlement) -> ChainHead:  # noqa: ANN401
     """Save what the batch came to, in one statement, and return where the chain stands then."""
-    entries = extend(head, settlement.entries)
+    entries = extend(head, settlement.entries, write_body=body_text)
     arrays = [
         *_columns(map(token_row, settlement.issued.values()), 11),
         *_columns(map(_change, settlement.changed.values()), 3),

@@ -16,6 +16,7 @@ from fleeting.ports import (
     Write,
     WriteRefusedError,
 )
+from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import connect_sqlite
 from fleeting.stores.pruning import PING_LIFE, new_chain
 from fleeting.stores.schema import token_record, token_row
@@ -202,7 +203,7 @@ def _save(connection: sqlite3.Connection, settlement: Settlement) -> None:
 
 def _append(connection: sqlite3.Connection, head: ChainHead, settlement: Settlement) -> ChainHead:
     """Add the batch's entries to the chain at *head*, or to a new one if that was pruned away."""
-    rows = extend(head, settlement.entries)
+    rows = extend(head, settlement.entries, write_body=body_text)
     if not rows:
         return head
     last = rows[-1]
