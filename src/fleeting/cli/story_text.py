@@ -104,6 +104,8 @@ def _facts(rows: Iterator[tuple[str, str]]) -> Padding:
 def _asked(asked: Asked) -> Iterator[tuple[str, str]]:
     door = _DOORS.get(asked.asked_by or "", "")
     yield "asked", f"{shown_time(asked.at)} {door}".rstrip()
+    if asked.asked_as:
+        yield "as", clean(asked.asked_as)
     if asked.txn:
         yield "txn", clean(asked.txn)
     yield "client", _with_groups(clean(asked.client or "not known"), asked.client_groups)

@@ -239,7 +239,11 @@ class Evaluated:
 
         asked_as: what the enforcement point calls its request.
         """
-        body: dict[str, Json] = {"client": client_id, "permitted": self.permitted}
+        body: dict[str, Json] = {
+            "asked_by": AskedBy.EVALUATION.value,
+            "client": client_id,
+            "permitted": self.permitted,
+        }
         if asked_as:
             body["asked_as"] = asked_as
         if self.request is not None and self.decision is not None:

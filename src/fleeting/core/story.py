@@ -21,6 +21,7 @@ class Asked:
 
     actors: the delegation chain, current actor first. key: the confirmation claim.
     written: the caller's own parameters, unchecked, where the rest was not understood.
+    asked_as: what an enforcement point called its request.
     """
 
     at: datetime
@@ -36,6 +37,7 @@ class Asked:
     context: Members
     key: Members | None
     written: Members
+    asked_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def _asked(
         context=body.get("context", {}),
         key=body.get("cnf"),
         written=body.get("written", {}),
+        asked_as=body.get("asked_as"),
     )
 
 
