@@ -105,6 +105,7 @@ ADVICE: Mapping[str, str] = {
         "Declare the grant type in the client's `grant_types`; spend, introspect and report "
         "as the resource's own client."
     ),
+    "NotAnEnforcementPoint": ("Ask as the client that a resource names in its `client_id`."),
     "UnsupportedGrantType": "Use one of `grant_types_supported` of the metadata.",
     "InvalidScope": "Ask for scopes that the resource declares.",
     "InvalidTarget": "Name one declared resource, or leave `resource` out where only one fits.",

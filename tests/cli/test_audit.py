@@ -69,7 +69,7 @@ def test_a_checkpoint_that_no_key_of_ours_signed_is_found(fleeting, ledger):
 def test_tail_shows_a_line_for_each_entry(fleeting, ledger):
     lines = fleeting("audit", "tail", "-c", ledger).stdout.splitlines()
     assert len(lines) == 6
-    assert "token.spent      payments-api serves payment_refund:refund" in lines[2]
+    assert "token.spent       payments-api serves payment_refund:refund" in lines[2]
     assert lines[2].endswith("]")
     assert fleeting("audit", "tail", "-c", ledger, "-n", 2).stdout.splitlines() == lines[-2:]
 

@@ -26,6 +26,15 @@ BODIES = {
         },
         "a stranger may not: invalid_client: who? (no kid)",
     ),
+    EntryKind.ACCESS_EVALUATED: (
+        {
+            "client": "gate",
+            "subject": {"id": "alice"},
+            "operations": [OPERATION],
+            "permitted": True,
+        },
+        f"gate is told that alice may {SAID}",
+    ),
     EntryKind.TOKEN_SPENT: (
         {"guard": "api", "operation": OPERATION, "use": 2, "uses": 3, "repeated": True},
         f"api serves {SAID}: use 2 of 3, asked again",
@@ -72,6 +81,15 @@ def test_every_kind_of_entry_has_words_of_its_own(kind):
     assert entry_words(entry(kind, body)) == words
 
 
+def test_a_denial_says_who_may_not_or_why_nobody_knows():
+    body, _ = BODIES[EntryKind.ACCESS_EVALUATED]
+    denied = entry(EntryKind.ACCESS_EVALUATED, {**body, "permitted": False})
+    assert entry_words(denied) == f"gate is told that alice may not {SAID}"
+    error = {"error": "invalid_request", "description": "'action' is missing"}
+    unread = entry(EntryKind.ACCESS_EVALUATED, {"client": "gate", "error": error})
+    assert entry_words(unread) == "gate is told that it may not be done: 'action' is missing"
+
+
 @pytest.mark.parametrize("kind", EntryKind)
 @pytest.mark.parametrize("body", [{}, {"token": 1, "error": "x", "chains": None}])
 def test_an_entry_of_another_shape_is_said_to_be_unreadable(kind, body):
@@ -82,7 +100,7 @@ def test_a_line_has_the_time_the_kind_and_the_id():
     body, words = BODIES[EntryKind.CALL_SERVED]
     chained = ChainedEntry("w", 1, entry(EntryKind.CALL_SERVED, body), bytes(32), bytes(32))
     assert entry_line(chained).plain == (
-        f"2026-01-02 03:04:05.678Z  call.served      {words}  [r1]"
+        f"2026-01-02 03:04:05.678Z  call.served       {words}  [r1]"
     )
 
 

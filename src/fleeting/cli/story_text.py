@@ -26,12 +26,22 @@ from fleeting.core.evidence import ChainedEntry, EntryKind
 from fleeting.core.story import Asked, Members, Story, ToldAnswer, ToldPath, ToldToken
 
 _FIRST, _LAST = 20, 30
-_STYLES = {"granted": "green", "partly granted": "yellow", "refused": "red", "unknown": "yellow"}
+_STYLES = {
+    "granted": "green",
+    "partly granted": "yellow",
+    "refused": "red",
+    "permitted": "green",
+    "denied": "red",
+    "unknown": "yellow",
+}
 _DOORS = {
     "client_credentials": "by client credentials",
     "token_exchange": "by token exchange",
     "transaction_challenge": "by answering a transaction challenge",
+    "access_evaluation": "as an enforcement point, for a decision",
 }
+_BEARER = "none: a bearer token"
+_KEYLESS = {"access_evaluation": "none: no token is asked for"}
 _GOOD = (EntryKind.TOKEN_ISSUED, EntryKind.TOKEN_SPENT, EntryKind.CALL_SERVED)
 _BAD = (EntryKind.REQUEST_REFUSED, EntryKind.SPEND_REFUSED, EntryKind.CALL_REFUSED)
 
@@ -94,6 +104,8 @@ def _facts(rows: Iterator[tuple[str, str]]) -> Padding:
 def _asked(asked: Asked) -> Iterator[tuple[str, str]]:
     door = _DOORS.get(asked.asked_by or "", "")
     yield "asked", f"{shown_time(asked.at)} {door}".rstrip()
+    if asked.asked_as:
+        yield "as", clean(asked.asked_as)
     if asked.txn:
         yield "txn", clean(asked.txn)
     yield "client", _with_groups(clean(asked.client or "not known"), asked.client_groups)
@@ -108,7 +120,7 @@ def _asked(asked: Asked) -> Iterator[tuple[str, str]]:
         yield "acting", " ← ".join(map(clean, asked.actors))
     if asked.resource:
         yield "resource", clean(asked.resource)
-        yield "key", " ".join(_keys(asked.key)) or "none: a bearer token"
+        yield "key", " ".join(_keys(asked.key)) or _KEYLESS.get(asked.asked_by or "", _BEARER)
         yield "context", shown_members(asked.context) or "none"
 
 
@@ -175,7 +187,8 @@ def _path(path: ToldPath, *, permitted: bool) -> tuple[Text, Text]:
 
 def _limits(limits: Members) -> str:
     known = [clean(limits.get("lifetime")), shown_uses(limits.get("uses"))]
-    known.append(_bound(limits.get("bound")))
+    bound = limits.get("bound")
+    known.append("no key needed" if bound == "none" else _bound(bound))
     if "approval" in limits:
         known.append(f"approval by {clean(limits['approval'])}")
     if limits.get("step_up"):

@@ -104,6 +104,15 @@ def _refused(body: Mapping[str, Any]) -> str:
     return f"{who} may not{asked}: {error['error']}: {clean(error['description'])}{detail}"
 
 
+def _evaluated(body: Mapping[str, Any]) -> str:
+    who = f"{clean(body['client'])} is told that"
+    if "error" in body:
+        return f"{who} it may not be done: {clean(body['error']['description'])}"
+    operations = "; ".join(map(shown_operation, body["operations"]))
+    may = "may" if body["permitted"] else "may not"
+    return f"{who} {clean(body['subject']['id'])} {may} {operations}"
+
+
 def _spent(body: Mapping[str, Any]) -> str:
     count = "" if body["uses"] is None else f" of {body['uses']}"
     again = ", asked again" if body.get("repeated") else ""
@@ -157,6 +166,7 @@ def _pruned(body: Mapping[str, Any]) -> str:
 _WORDS = {
     EntryKind.TOKEN_ISSUED: _issued,
     EntryKind.REQUEST_REFUSED: _refused,
+    EntryKind.ACCESS_EVALUATED: _evaluated,
     EntryKind.TOKEN_SPENT: _spent,
     EntryKind.SPEND_REFUSED: _spend_refused,
     EntryKind.CALL_SERVED: _served,

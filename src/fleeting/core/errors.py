@@ -53,6 +53,12 @@ class UnauthorizedClient(OAuthError):
     error = "unauthorized_client"
 
 
+class NotAnEnforcementPoint(UnauthorizedClient):
+    """The client guards no resource: it may not ask for decisions (AuthZEN §10.1.2)."""
+
+    status = 403
+
+
 class UnsupportedGrantType(OAuthError):
     """The server does not know this grant type (RFC 6749 §5.2)."""
 

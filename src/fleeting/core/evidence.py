@@ -42,6 +42,7 @@ class EntryKind(StrEnum):
 
     TOKEN_ISSUED = "token.issued"  # noqa: S105 -- a kind of entry, not a secret
     REQUEST_REFUSED = "request.refused"
+    ACCESS_EVALUATED = "access.evaluated"
     TOKEN_SPENT = "token.spent"  # noqa: S105 -- likewise
     SPEND_REFUSED = "spend.refused"
     CALL_SERVED = "call.served"

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
@@ -41,7 +41,7 @@ class FormEndpoint:
         status, body, extra, error = await self._answer(scope, receive, request_id)
         nonce = None if self.nonce is None else self.nonce()
         fields = headers(request_id, body, nonce=nonce, extra=extra)
-        self._observe(request_id, status, error, perf_counter() - started)
+        observe(self, request_id, status, error, perf_counter() - started)
         await send({"type": "http.response.start", "status": status, "headers": fields})
         await send({"type": "http.response.body", "body": body})
 
@@ -52,7 +52,7 @@ class FormEndpoint:
             call = await self._read(scope, receive, request_id)
             answer = await self.use_case(call)
         except OAuthError as error:
-            _explain(self.name, request_id, error)
+            explain(self.name, request_id, error)
             return (*render_error(error, request_id), error.error)
         except Exception:
             log.exception("bug", endpoint=self.name, request_id=request_id)
@@ -76,19 +76,35 @@ class FormEndpoint:
         form = parse_form(body)
         return Call(request_id, "POST", self.uri, form, tuple(authorization), tuple(proofs))
 
-    def _observe(self, request_id: str, status: int, error: str, seconds: float) -> None:
-        self.metrics.answered(self.name, error or "ok", seconds)
-        log.info(
-            "answered",
-            endpoint=self.name,
-            request_id=request_id,
-            status=status,
-            outcome=error or "ok",
-            milliseconds=round(seconds * 1000, 2),
-        )
+
+class Observed(Protocol):
+    """What is measured: an endpoint."""
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """Where its answers are counted."""
+        ...
 
 
-def _explain(endpoint: str, request_id: str, error: OAuthError) -> None:
+def observe(endpoint: Observed, request_id: str, status: int, error: str, seconds: float) -> None:
+    """Count and log one answer."""
+    endpoint.metrics.answered(endpoint.name, error or "ok", seconds)
+    log.info(
+        "answered",
+        endpoint=endpoint.name,
+        request_id=request_id,
+        status=status,
+        outcome=error or "ok",
+        milliseconds=round(seconds * 1000, 2),
+    )
+
+
+def explain(endpoint: str, request_id: str, error: OAuthError) -> None:
     """Log what only the log may know; descriptions and details never hold a credential."""
     write = log.warning if error.status >= 500 else log.info  # noqa: PLR2004 -- HTTP
     write(

@@ -30,7 +30,7 @@ def headers(
         _JSON,
         (b"content-length", str(len(body)).encode()),
         *_NO_STORE,
-        (b"x-request-id", request_id.encode()),
+        (b"x-request-id", request_id.encode("latin-1")),
         *extra,
     ]
     if nonce is not None:
@@ -48,6 +48,11 @@ def render_error(error: OAuthError, request_id: str) -> tuple[int, bytes, tuple[
         }
     )
     return error.status, body, tuple(_extra_headers(error))
+
+
+def render_message(error: OAuthError) -> tuple[int, bytes, tuple[Header, ...]]:
+    """Return the same where the body is an error message string (AuthZEN §10.1.2)."""
+    return error.status, encode(error.description), tuple(_extra_headers(error))
 
 
 def _extra_headers(error: OAuthError) -> Iterable[Header]:

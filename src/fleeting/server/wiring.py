@@ -6,6 +6,12 @@ from typing import Any
 
 import httpx
 
+from fleeting.core.authzen import (
+    EVALUATION_PATH,
+    EVALUATIONS_PATH,
+    read_evaluation,
+    read_evaluations,
+)
 from fleeting.policy import PolicyBundle
 from fleeting.ports import Clock, Store
 from fleeting.server.installing import (
@@ -22,6 +28,7 @@ from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
 from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
+from fleeting.usecases.evaluate_access import EvaluateAccess, Question
 from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.introspect_token import IntrospectToken
 from fleeting.usecases.issue_token import IssueToken
@@ -53,6 +60,8 @@ class UseCases:
     introspect_token: IntrospectToken
     revoke_token: RevokeToken
     report_call: ReportCall
+    evaluate_access: EvaluateAccess
+    evaluate_accesses: EvaluateAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,8 @@ def build_worker(
         IntrospectToken(guards, store),
         RevokeToken(guards),
         ReportCall(guards),
+        EvaluateAccess(guards, policy, read_evaluation),
+        EvaluateAccess(guards, policy, read_evaluations),
     )
     return Worker(settings, store, signing_keys, policy, clock, http, Metrics(), use_cases)
 
@@ -109,4 +120,14 @@ def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[An
         "/introspect": use_cases.introspect_token,
         "/revoke": use_cases.revoke_token,
         "/report": use_cases.report_call,
+    }
+
+
+def json_endpoints(
+    use_cases: UseCases,
+) -> Mapping[str, Callable[[Question], Awaitable[dict[str, Any]]]]:
+    """Return the JSON endpoints' use cases by path (AuthZEN §10.1)."""
+    return {
+        EVALUATION_PATH: use_cases.evaluate_access,
+        EVALUATIONS_PATH: use_cases.evaluate_accesses,
     }
