@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from fleeting.core.client_auth import ASSERTION_TYPE
 from fleeting.core.errors import InvalidRequest, OAuthError, ServerError
-from fleeting.core.requests import Form
+from fleeting.core.forms import Form
 from fleeting.server.endpoints import explain, observe, read_body
 from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import Header, encode, headers, render_message
