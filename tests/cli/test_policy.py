@@ -20,7 +20,7 @@ def test_a_problem_is_shown_with_its_line_a_caret_and_what_was_meant(fleeting, c
         "     |                          ^^^^^^\n"
         "   did you mean 'amount'?\n"
         "\n"
-        "1 problem in 2 files\n"
+        "1 error in 2 files\n"
     )
 
 
@@ -28,7 +28,7 @@ def test_every_problem_is_told_at_once(fleeting, config):
     break_policy(config, '@uses("1") @approval', '@usess("1") @approval')
     break_policy(config, "amount <= 5000 }", "amuont <= 5000 }")
     done = fleeting("policy", "check", "-c", config)
-    assert "2 problems in 2 files" in done.stderr
+    assert "2 errors in 2 files" in done.stderr
 
 
 def test_a_program_reads_the_problems_as_json(fleeting, config):
