@@ -10,7 +10,7 @@ from fleeting.core.declaring import UNSAFE
 from fleeting.policy import Problem
 from fleeting.policy.problems import Severity
 
-_WORD = re.compile(r"[\w@]+")
+_WORD = re.compile(r"[\w@]+|\"(?:[^\"\\]|\\.)*\"")
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
@@ -45,8 +45,12 @@ def visible(text: str) -> str:
 
 
 def length_of_word(problem: Problem, source: str) -> int:
-    """Return how many characters the word has that *problem* points at, at least 1."""
-    word = _WORD.match(_line(problem, source) or "", problem.column - 1)
+    """Return how many characters the word or string has that *problem* points at, at least 1."""
+    return _length_at(_line(problem, source) or "", problem.column - 1)
+
+
+def _length_at(line: str, start: int) -> int:
+    word = _WORD.match(line, start)
     return len(word[0]) if word else 1
 
 
@@ -59,8 +63,7 @@ def _line(problem: Problem, source: str) -> str | None:
 def _quotation(problem: Problem, line: str, colour: str) -> Text:
     number = f"{problem.line:>4} | "
     start = problem.column - 1
-    word = _WORD.match(line, start)
-    caret = "^" * (len(word[0]) if word else 1)
+    caret = "^" * _length_at(line, start)
     shown, before = (_shown(each) for each in (line, line[:start]))
     # Tabs stay tabs below, so that the caret stands right however wide they are.
     below = re.sub(r"[^\t]", " ", before)

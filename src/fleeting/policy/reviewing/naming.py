@@ -9,6 +9,7 @@ from fleeting.policy.problems import Problem
 from fleeting.policy.reviewing.declared import Declared
 from fleeting.policy.reviewing.look_alikes import disguised, look_alikes, slips
 from fleeting.policy.reviewing.reviewed import Reviewed
+from fleeting.policy.tree import Uid
 
 _NO_USERS = "no identity provider is declared, so there are no users"
 _KINDS = ("Group", "Client", "User")
@@ -30,22 +31,19 @@ class Naming:
 
 def warn_of_names(policies: Sequence[Reviewed], declared: Declared) -> Iterator[Problem]:
     """Warn of every id in *policies* that is nobody's, or that looks like another."""
+    nobodies = set[Uid]()
     for policy in policies:
-        yield from _nobodies(policy, declared)
+        if policy.policy.principal.type == "User" and not declared.users:
+            yield Naming(policy, "User").warn(rules.UNKNOWN_USER, _NO_USERS, "", near="is")
+        for uid in sorted(policy.policy.reads.entities):
+            found = _nobody(uid.type, uid.id, declared)
+            if found is not None:
+                nobodies.add(uid)
+                yield Naming(policy, uid.id).warn(*found, near=uid.type)
     for kind in _KINDS:
-        yield from _confusable(kind, _namings(policies, kind), _declared(kind, declared))
+        unsaid = frozenset(uid.id for uid in nobodies if uid.type == kind)
+        yield from _confusable(kind, _namings(policies, kind), _declared(kind, declared), unsaid)
     yield from _confusable_policies(policies)
-
-
-def _nobodies(policy: Reviewed, declared: Declared) -> Iterator[Problem]:
-    if policy.policy.principal.type == "User" and not declared.users:
-        yield Naming(policy, "User").warn(rules.UNKNOWN_USER, _NO_USERS, "", near="is")
-    for uid in sorted(policy.policy.reads.entities):
-        if uid.type not in _KINDS:
-            continue
-        found = _nobody(uid.type, uid.id, declared)
-        if found is not None:
-            yield Naming(policy, uid.id).warn(*found, near=uid.type)
 
 
 def _nobody(kind: str, id_: str, declared: Declared) -> tuple[str, str, str] | None:
@@ -83,7 +81,7 @@ def _namings(policies: Iterable[Reviewed], kind: str) -> dict[str, Naming]:
 
 
 def _confusable(
-    kind: str, named: Mapping[str, Naming], declared: frozenset[str]
+    kind: str, named: Mapping[str, Naming], declared: frozenset[str], nobodies: frozenset[str]
 ) -> Iterator[Problem]:
     known = {*named, *declared}
     same = [*look_alikes(known)]
@@ -91,7 +89,7 @@ def _confusable(
     near = [pair for pair in slips(known) if not declared.issuperset(pair)]
     for pair in (*same, *near):
         one, other = sorted(pair, key=lambda each: (each in declared, each))
-        if one not in named:
+        if one not in named or one in nobodies:  # of a nobody, it is said already
             continue
         message = f"{kind} `{one}` can be taken for `{other}`"
         yield named[one].warn(rules.LOOK_ALIKE, message, _where(named.get(other)))
@@ -109,7 +107,9 @@ def _where(other: Naming | None) -> str:
 
 def _confusable_policies(policies: Iterable[Reviewed]) -> Iterator[Problem]:
     by_id = {each.policy.id: each for each in policies}
-    for one, other in look_alikes(by_id):
+    order = [*by_id]
+    for pair in look_alikes(by_id):
+        one, other = sorted(pair, key=order.index)
         message = f"the id `{other}` can be taken for `{one}`"
         yield Naming(by_id[other], other).warn(
             rules.LOOK_ALIKE, message, _where(Naming(by_id[one], one))

@@ -44,7 +44,8 @@ class Reviewed:
     @property
     def place(self) -> str:
         """Its id and where it stands, as another policy's warning names it."""
-        return f"`{self.policy.id}` ({self.policy.file}:{self.policy.line})"
+        name = self.policy.file.rpartition("/")[2]
+        return f"`{self.policy.id}` ({name}:{self.policy.line})"
 
     def warn(self, rule: str, message: str, hint: str = "", *, at: int | None = None) -> Problem:
         """Return a warning about this policy, at its start unless *at* says where."""
