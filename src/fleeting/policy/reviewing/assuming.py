@@ -5,7 +5,7 @@ It answers yes or no only where the other answer is impossible; of all else it d
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fleeting.policy.reviewing.literals import Comparison, compare, constant
 from fleeting.policy.tree import Node
@@ -26,11 +26,6 @@ class Range:
         if operator in ("<", "<=", "=="):
             high = number - (operator == "<")
             self.high = high if self.high is None else min(self.high, high)
-
-    @property
-    def is_empty(self) -> bool:
-        """Say whether nothing is left."""
-        return self.low is not None and self.high is not None and self.low > self.high
 
     def compares(self, operator: str, number: int) -> bool | None:
         """Say whether every number left compares so, or none does."""
@@ -61,9 +56,17 @@ NEGATED: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A condition that cannot be, and the numbers that are left of what it compares, if any."""
+
+    atom: Node
+    left: Range | None = None
+
+
 @dataclass(slots=True)
 class Assumptions:
-    """What is assumed to be true. conflict: the term or condition that cannot be, if one cannot.
+    """What is assumed to be true. conflict: the first condition that cannot be, if one cannot.
 
     facts: atoms by their text. equals: the constant that a term is. kinds: entity types of terms.
     """
@@ -72,11 +75,11 @@ class Assumptions:
     ranges: dict[str, Range] = field(default_factory=dict)
     equals: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
-    conflict: Node = None
+    conflict: Conflict | None = None
 
     def copy(self) -> "Assumptions":
         """Return assumptions of its own that begin with these."""
-        ranges = {term: Range(each.low, each.high) for term, each in self.ranges.items()}
+        ranges = {term: replace(each) for term, each in self.ranges.items()}
         return Assumptions({**self.facts}, ranges, {**self.equals}, {**self.kinds}, self.conflict)
 
     def bound(self, term: Node, low: int | None, high: int | None) -> None:
@@ -87,8 +90,13 @@ class Assumptions:
         """Assume that the condition *node* is so, or is not."""
         for atom, value in _atoms(node, truth=truth):
             if self.holds(atom) is (not value):
-                self.conflict = self.conflict or atom
+                self.conflict = self.conflict or Conflict(atom, self._left(atom))
             self._note(atom, value=value)
+
+    def _left(self, atom: Node) -> Range | None:
+        comparison = compare(atom)
+        left = None if comparison is None else self.ranges.get(written(comparison.term))
+        return None if left is None else replace(left)
 
     def _note(self, atom: Node, *, value: bool) -> None:
         self.facts.setdefault(written(atom), value)

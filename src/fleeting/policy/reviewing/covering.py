@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from fleeting.core.model import SCOPE_TYPE
 from fleeting.policy import rules
-from fleeting.policy.hints import likely
 from fleeting.policy.problems import Problem
 from fleeting.policy.reviewing.declared import Declared, offers
 from fleeting.policy.reviewing.reviewed import Reviewed
@@ -111,6 +110,6 @@ def warn_of_absent_resource(policy: Reviewed, declared: Declared) -> Iterator[Pr
         yield policy.warn(
             rules.NEVER_MATCHES,
             f"`{policy.resource}` offers nothing of what this is about",
-            f"its types: {likely('', here[0].types)}",
+            f"it offers {', '.join(sorted(here[0].types)) or 'scopes alone'}",
             at=policy.text.find(policy.resource or ""),
         )

@@ -71,8 +71,7 @@ def offers(resource: Resource, name: str) -> bool:
 
 
 def _may_ask(client: Client, name: str) -> bool:
-    if not client.grant_types:
-        return False
+    # Without a grant type, too: a transaction challenge needs none.
     ceiling = client.scopes if name == SCOPE_TYPE else client.types
     return ceiling is None or (bool(ceiling) if name == SCOPE_TYPE else name in ceiling)
 

@@ -48,6 +48,12 @@ def compare(atom: Node) -> Comparison | None:
     return None
 
 
+def is_plain(atom: Node) -> bool:
+    """Say whether the number that *atom* compares with is a whole number as written."""
+    operands = next(iter(atom.values()))
+    return isinstance(operands, dict) and any("Value" in each for each in operands.values())
+
+
 def _number(node: Node) -> int | None:
     value = node.get("Value")
     if isinstance(value, int) and not isinstance(value, bool):

@@ -17,16 +17,18 @@ _KINDS = ("Group", "Client", "User")
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """One place where a policy names an id. word: the token that says it."""
+    """One place where a policy names an id."""
 
     policy: Reviewed
-    word: str
+    at: int | None
 
-    def warn(self, rule: str, message: str, hint: str, *, near: str = "") -> Problem:
+    def warn(self, rule: str, message: str, hint: str) -> Problem:
         """Return a warning at this place."""
-        text = self.policy.text
-        at = text.find_near(self.word, near) if near else text.find(self.word)
-        return self.policy.warn(rule, message, hint, at=at)
+        return self.policy.warn(rule, message, hint, at=self.at)
+
+
+def _naming(policy: Reviewed, uid: Uid) -> Naming:
+    return Naming(policy, policy.text.find_near(uid.id, uid.type))
 
 
 def warn_of_names(policies: Sequence[Reviewed], declared: Declared) -> Iterator[Problem]:
@@ -34,12 +36,13 @@ def warn_of_names(policies: Sequence[Reviewed], declared: Declared) -> Iterator[
     nobodies = set[Uid]()
     for policy in policies:
         if policy.policy.principal.type == "User" and not declared.users:
-            yield Naming(policy, "User").warn(rules.UNKNOWN_USER, _NO_USERS, "", near="is")
+            at = policy.text.find_near("User", "is")
+            yield policy.warn(rules.UNKNOWN_USER, _NO_USERS, at=at)
         for uid in sorted(policy.policy.reads.entities):
             found = _nobody(uid.type, uid.id, declared)
             if found is not None:
                 nobodies.add(uid)
-                yield Naming(policy, uid.id).warn(*found, near=uid.type)
+                yield _naming(policy, uid).warn(*found)
     for kind in _KINDS:
         unsaid = frozenset(uid.id for uid in nobodies if uid.type == kind)
         yield from _confusable(kind, _namings(policies, kind), _declared(kind, declared), unsaid)
@@ -74,9 +77,10 @@ def _namings(policies: Iterable[Reviewed], kind: str) -> dict[str, Naming]:
     for policy in policies:
         for uid in sorted(policy.policy.reads.entities):
             if uid.type == kind:
-                found.setdefault(uid.id, Naming(policy, uid.id))
+                found.setdefault(uid.id, _naming(policy, uid))
         for stage in policy.policy.terms.approvals if kind == "Group" else ():
-            found.setdefault(stage.group, Naming(policy, "approval"))
+            at = policy.text.find_annotation("approval")
+            found.setdefault(stage.group, Naming(policy, at))
     return found
 
 
@@ -88,7 +92,7 @@ def _confusable(
     # Of two that are declared, one slip apart, both are somebody's: that is how they are called.
     near = [pair for pair in slips(known) if not declared.issuperset(pair)]
     for pair in (*same, *near):
-        one, other = sorted(pair, key=lambda each: (each in declared, each))
+        one, other = sorted(pair, key=lambda each: (each not in named, each in declared, each))
         if one not in named or one in nobodies:  # of a nobody, it is said already
             continue
         message = f"{kind} `{one}` can be taken for `{other}`"
@@ -101,16 +105,21 @@ def _confusable(
 
 
 def _where(other: Naming | None) -> str:
-    stands = "which is declared" if other is None else f"which is in {other.policy.place}"
-    return f"{stands}; write one of them, or names that differ clearly"
+    return _apart("is declared" if other is None else f"is in {other.policy.place}")
+
+
+def _apart(stands: str) -> str:
+    return f"which {stands}; write one of them, or names that differ clearly"
 
 
 def _confusable_policies(policies: Iterable[Reviewed]) -> Iterator[Problem]:
     by_id = {each.policy.id: each for each in policies}
     order = [*by_id]
     for pair in look_alikes(by_id):
-        one, other = sorted(pair, key=order.index)
-        message = f"the id `{other}` can be taken for `{one}`"
-        yield Naming(by_id[other], other).warn(
-            rules.LOOK_ALIKE, message, _where(Naming(by_id[one], one))
+        one, other = (by_id[id_] for id_ in sorted(pair, key=order.index))
+        yield other.warn(
+            rules.LOOK_ALIKE,
+            f"the id `{other.policy.id}` can be taken for `{one.policy.id}`",
+            _apart(f"is at {one.place}"),
+            at=other.text.find(other.policy.id),
         )

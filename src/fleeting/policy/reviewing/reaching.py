@@ -11,10 +11,10 @@ from fleeting.core.model import Limits, SenderConstraint
 from fleeting.core.operations import Field, FieldType
 from fleeting.policy import rules
 from fleeting.policy.problems import Problem
-from fleeting.policy.reviewing.assuming import Assumptions, conditions
+from fleeting.policy.reviewing.assuming import Assumptions, Conflict, conditions
 from fleeting.policy.reviewing.declared import Declared
 from fleeting.policy.reviewing.granting import possible_limits
-from fleeting.policy.reviewing.literals import DECIMAL_SCALE, compare, constant
+from fleeting.policy.reviewing.literals import DECIMAL_SCALE, compare, constant, is_plain
 from fleeting.policy.reviewing.reviewed import Reviewed
 from fleeting.policy.schema import UNLIMITED_USES, PolicyWorld
 from fleeting.policy.tree import Node
@@ -31,11 +31,6 @@ class Reach:
     conditions: tuple[tuple[Node, bool], ...]
     assumed: Assumptions
 
-    @property
-    def is_impossible(self) -> bool:
-        """Say whether no request can satisfy it."""
-        return self.assumed.conflict is not None
-
     def covers(self, other: "Reach", assumed: Assumptions | None = None) -> bool:
         """Say whether this is satisfied whenever *other* is."""
         if not self.reviewed.policy.actions >= other.reviewed.policy.actions:
@@ -50,12 +45,12 @@ def warn_of_reach(
     """Warn of each of *policies* that no decision depends on."""
     reaches = [_reach(each, world) for each in policies]
     for reach in reaches:
-        if reach.is_impossible:
-            yield _never(reach)
-    possible = [reach for reach in reaches if not reach.is_impossible]
+        if reach.assumed.conflict is not None:
+            yield _never(reach.reviewed, reach.assumed.conflict)
+    possible = [reach for reach in reaches if reach.assumed.conflict is None]
     by_action = _by_action(possible)
     for permit in possible:
-        if permit.reviewed.is_permit and permit.reviewed.policy.actions:
+        if permit.reviewed.is_permit:
             actions = permit.reviewed.policy.actions
             others = min((by_action[action] for action in actions), key=len)
             yield from _overridden(permit, others, world, declared)
@@ -116,16 +111,26 @@ def _attribute(*path: str) -> Node:
 # The three findings.
 
 
-def _never(reach: Reach) -> Problem:
-    reviewed, term = reach.reviewed, _name(reach.assumed.conflict)
+def _never(reviewed: Reviewed, conflict: Conflict) -> Problem:
+    term = _name(conflict.atom)
     what = "permit" if reviewed.is_permit else "forbid"
     about = f"of `{term}`" if term else "of each other"
     return reviewed.warn(
         rules.NEVER_MATCHES,
         f"no request can satisfy this {what}: what it asks {about} cannot be",
-        "it contradicts another condition, the scope, or the bounds of the field",
+        f"it contradicts another condition, the scope, or what is declared{_left(conflict)}",
         at=reviewed.text.find(term.rpartition(".")[2]) if term else None,
     )
+
+
+def _left(conflict: Conflict) -> str:
+    """Return the numbers that the other conditions leave, where a person would write them so."""
+    left = conflict.left
+    if left is None or not is_plain(conflict.atom):
+        return ""
+    ends = [("at least", left.low), ("at most", left.high)]
+    told = " and ".join(f"{word} {end}" for word, end in ends if end is not None)
+    return f": by the rest, it is {told}"
 
 
 def _name(atom: Node) -> str:
