@@ -40,9 +40,18 @@ def test_numbers_that_cannot_be_at_once_are_told_with_what_is_left(warnings, per
         ("context has auth_age && context.auth_age < 0", "`context.auth_age` cannot be"),
         (
             'context.now.toTime() >= duration("19h") && context.now.toTime() <= duration("7h")',
+            "3:20: no request can satisfy this permit: what it asks of `context.now.toTime()`",
+        ),
+        ('context.now.toTime() > duration("24h")', "of `context.now.toTime()` cannot be"),
+        (
+            'context.now.toDate().offset(duration("1h")).toTime() > duration("24h") && '
+            'context.now.toDate().offset(duration("1h")).toTime() <= duration("24h")',
             "of each other cannot be",
         ),
-        ('context.now.toTime() > duration("24h")', "of each other cannot be"),
+        (
+            "context.operation.amount + 1 > 5 && context.operation.amount + 1 < 5",
+            "of each other cannot be",
+        ),
         (
             'context.operation.payment_id == "A" && context.operation.payment_id == "B"',
             "`context.operation",

@@ -10,6 +10,7 @@ from fleeting.core.limits import DEFAULT_LIFETIME, Terms, format_duration, stron
 from fleeting.core.model import Limits, SenderConstraint
 from fleeting.core.operations import Field, FieldType
 from fleeting.policy import rules
+from fleeting.policy.hints import METHODS
 from fleeting.policy.problems import Problem
 from fleeting.policy.reviewing.assuming import Assumptions, Conflict, conditions
 from fleeting.policy.reviewing.declared import Declared
@@ -119,7 +120,7 @@ def _never(reviewed: Reviewed, conflict: Conflict) -> Problem:
         rules.NEVER_MATCHES,
         f"no request can satisfy this {what}: what it asks {about} cannot be",
         f"it contradicts another condition, the scope, or what is declared{_left(conflict)}",
-        at=reviewed.text.find(term.rpartition(".")[2]) if term else None,
+        at=reviewed.text.find(term.rpartition(".")[2].removesuffix("()")) if term else None,
     )
 
 
@@ -145,11 +146,17 @@ def _name(atom: Node) -> str:
 
 
 def _path(term: Node) -> str:
-    names: list[str] = []
-    while "." in term:
-        names.append(term["."]["attr"])
-        term = term["."]["left"]
-    return ".".join([term["Var"], *reversed(names)]) if "Var" in term else ""
+    """Return such as ``context.operation.amount`` or ``context.now.toTime()``."""
+    operator, operands = next(iter(term.items()))
+    if operator == "Var":
+        return str(operands)
+    if operator == ".":
+        base = _path(operands["left"])
+        return f"{base}.{operands['attr']}" if base else ""
+    if operator in METHODS and len(operands) == 1:
+        base = _path(operands[0])
+        return f"{base}.{operator}()" if base else ""
+    return ""
 
 
 def _overridden(
