@@ -38,7 +38,13 @@ class Declared:
 
         at: the only resource that counts; None: any. None at all: nobody can ask for the type.
         """
-        kinds = {_kind_of(client): client for client in self.clients if _may_ask(client, name)}
+        clients = {_kind_of(client): client for client in self.clients if _may_ask(client, name)}
+        offering = (each for each in self.resources if offers(each, name))
+        resources = {
+            (each.max_lifetime, each.max_uses): each
+            for each in offering
+            if at in (None, each.identifier)
+        }
         return frozenset(
             ceilings_of(
                 resource,
@@ -47,9 +53,8 @@ class Declared:
                 held=SenderConstraint.DPOP,
                 hard_cap=world.hard_cap,
             )
-            for resource in self.resources
-            if offers(resource, name) and at in (None, resource.identifier)
-            for client in kinds.values()
+            for resource in resources.values()
+            for client in clients.values()
         )
 
     def warn(self, rule: str, message: str, hint: str, *, patterns: Iterable[str]) -> Problem:

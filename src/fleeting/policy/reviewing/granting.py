@@ -1,7 +1,8 @@
 """Warn of permits that give more than they should, or say other than they give."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import TypeAlias
 
 from fleeting.core.limits import format_duration
 from fleeting.core.model import SCOPE_TYPE, Limits
@@ -18,13 +19,12 @@ LONG = timedelta(hours=1)
 """How long a token of a sensitive type may live without a remark."""
 
 
-def possible_limits(
-    permit: Reviewed, world: PolicyWorld, declared: Declared
-) -> dict[str, frozenset[Limits]]:
-    """Return, for each type that *permit* covers, all that its tokens' limits can be.
+Possible: TypeAlias = Mapping[str, frozenset[Limits]]
+"""For each type that a permit covers, all that its tokens' limits can be."""
 
-    Ceilings count as they do for real, so none means that nobody can ask for the type.
-    """
+
+def possible_limits(permit: Reviewed, world: PolicyWorld, declared: Declared) -> Possible:
+    """Return what *permit* can give under every ceiling; nothing, if nobody can ask for a type."""
     terms, at = permit.policy.terms, permit.resource
     return {
         name: frozenset(each.over(terms) for each in declared.ceilings(world, name, at=at))
@@ -32,9 +32,8 @@ def possible_limits(
     }
 
 
-def warn_of_grants(permit: Reviewed, world: PolicyWorld, declared: Declared) -> Iterator[Problem]:
+def warn_of_grants(permit: Reviewed, limits: Possible, world: PolicyWorld) -> Iterator[Problem]:
     """Warn of uses and lifetimes that *permit* really gives, after every ceiling."""
-    limits = possible_limits(permit, world, declared)
     sensitive = {name for name in limits if name in world.types and world.types[name].sensitive}
     yield from _uses(permit, {name: limits[name] for name in sensitive})
     endless = [
@@ -52,7 +51,7 @@ def warn_of_grants(permit: Reviewed, world: PolicyWorld, declared: Declared) -> 
     yield from _beyond(permit, [limit for each in limits.values() for limit in each])
 
 
-def _uses(permit: Reviewed, sensitive: dict[str, frozenset[Limits]]) -> Iterator[Problem]:
+def _uses(permit: Reviewed, sensitive: Possible) -> Iterator[Problem]:
     if sensitive and permit.policy.terms.uses is None:
         yield permit.warn(
             rules.UNSTATED_USES,
@@ -74,7 +73,7 @@ def _uses(permit: Reviewed, sensitive: dict[str, frozenset[Limits]]) -> Iterator
         )
 
 
-def _lifetime(permit: Reviewed, sensitive: dict[str, frozenset[Limits]]) -> Iterator[Problem]:
+def _lifetime(permit: Reviewed, sensitive: Possible) -> Iterator[Problem]:
     longest = {
         name: max(limit.lifetime for limit in each) for name, each in sensitive.items() if each
     }
@@ -113,5 +112,5 @@ def _beyond(permit: Reviewed, limits: list[Limits]) -> Iterator[Problem]:
         )
 
 
-def _listed(names: list[str] | dict[str, frozenset[Limits]]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(names))

@@ -3,7 +3,7 @@
 Without a solver, so only in the plain cases; never of a policy that does change something.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleeting.core.limits import DEFAULT_LIFETIME, Terms, format_duration, stronger
@@ -13,8 +13,7 @@ from fleeting.policy import rules
 from fleeting.policy.hints import METHODS
 from fleeting.policy.problems import Problem
 from fleeting.policy.reviewing.assuming import Assumptions, Conflict, conditions
-from fleeting.policy.reviewing.declared import Declared
-from fleeting.policy.reviewing.granting import possible_limits
+from fleeting.policy.reviewing.granting import Possible
 from fleeting.policy.reviewing.literals import DECIMAL_SCALE, compare, constant, is_plain
 from fleeting.policy.reviewing.reviewed import Reviewed
 from fleeting.policy.schema import UNLIMITED_USES, PolicyWorld
@@ -41,9 +40,12 @@ class Reach:
 
 
 def warn_of_reach(
-    policies: Sequence[Reviewed], world: PolicyWorld, declared: Declared
+    policies: Sequence[Reviewed], granted: Mapping[str, Possible], world: PolicyWorld
 ) -> Iterator[Problem]:
-    """Warn of each of *policies* that no decision depends on."""
+    """Warn of each of *policies* that no decision depends on.
+
+    granted: what each permit can give, by its id.
+    """
     reaches = [_reach(each, world) for each in policies]
     for reach in reaches:
         if reach.assumed.conflict is not None:
@@ -54,7 +56,7 @@ def warn_of_reach(
         if permit.reviewed.is_permit:
             actions = permit.reviewed.policy.actions
             others = min((by_action[action] for action in actions), key=len)
-            yield from _overridden(permit, others, world, declared)
+            yield from _overridden(permit, others, granted[permit.reviewed.policy.id])
             yield from _redundant(permit, others, world)
 
 
@@ -159,12 +161,11 @@ def _path(term: Node) -> str:
     return ""
 
 
-def _overridden(
-    permit: Reach, others: Sequence[Reach], world: PolicyWorld, declared: Declared
-) -> Iterator[Problem]:
-    forbids = [other for other in others if not other.reviewed.is_permit]
-    limits = _granted(permit, world, declared) if forbids else []
-    for forbid in forbids:
+def _overridden(permit: Reach, others: Sequence[Reach], possible: Possible) -> Iterator[Problem]:
+    # Of a type that nobody can ask for, nothing is known of the limits.
+    known = all(possible.values())
+    limits = {limit for each in possible.values() for limit in each} if known else set()
+    for forbid in (other for other in others if not other.reviewed.is_permit):
         if not forbid.reviewed.policy.reads_limits:
             overrides = forbid.covers(permit)
         else:
@@ -173,12 +174,6 @@ def _overridden(
         if overrides:
             yield _override(permit, forbid, limits)
             return
-
-
-def _granted(permit: Reach, world: PolicyWorld, declared: Declared) -> list[Limits]:
-    """Return all limits that the permit can give, if all that it covers can be asked for."""
-    possible = possible_limits(permit.reviewed, world, declared)
-    return [limit for each in possible.values() for limit in each] if all(possible.values()) else []
 
 
 def _with_limits(assumed: Assumptions, limits: Limits) -> Assumptions:
@@ -193,7 +188,7 @@ def _with_limits(assumed: Assumptions, limits: Limits) -> Assumptions:
     return known
 
 
-def _override(permit: Reach, forbid: Reach, limits: Sequence[Limits]) -> Problem:
+def _override(permit: Reach, forbid: Reach, limits: Iterable[Limits]) -> Problem:
     hint = "narrow the forbid, or delete the permit"
     if forbid.reviewed.policy.reads_limits:
         given = sorted({_told(limit) for limit in limits})

@@ -13,7 +13,7 @@ from fleeting.policy.reviewing.covering import (
     warn_of_operations,
 )
 from fleeting.policy.reviewing.declared import Declared
-from fleeting.policy.reviewing.granting import warn_of_grants
+from fleeting.policy.reviewing.granting import possible_limits, warn_of_grants
 from fleeting.policy.reviewing.naming import warn_of_names
 from fleeting.policy.reviewing.reaching import warn_of_reach
 from fleeting.policy.reviewing.reviewed import Reviewed, read_policy
@@ -51,13 +51,19 @@ def review(
 def _of_each(
     policies: Sequence[Reviewed], bundle: PolicyBundle, declared: Declared
 ) -> Iterator[Problem]:
+    world = bundle.world
+    granted = {
+        each.policy.id: possible_limits(each, world, declared)
+        for each in policies
+        if each.is_permit
+    }
     for policy in policies:
         yield from warn_of_absent_resource(policy, declared)
         if policy.is_permit:
-            yield from warn_of_grants(policy, bundle.world, declared)
-            yield from warn_of_openness(policy, bundle.world)
+            yield from warn_of_grants(policy, granted[policy.policy.id], world)
+            yield from warn_of_openness(policy, world)
     yield from warn_of_names(policies, declared)
-    yield from warn_of_reach(policies, bundle.world, declared)
+    yield from warn_of_reach(policies, granted, world)
 
 
 def _once(found: Iterable[Problem]) -> list[Problem]:
