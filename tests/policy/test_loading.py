@@ -23,7 +23,7 @@ def test_annotations_become_terms(load):
         annotations='@id("a.b:c-1") @reason("be kind") @lifetime("60s") @uses("2")'
         '@description("x")'
         '@approval("2 of leads, then 1 of finance") @step_up("gold silver") @max_age("10m")'
-        '@bound("mtls")'
+        '@bound("mtls") @accept("unlimited-uses, redundant-permit: it is meant")'
     )
     policy = load(text).policies["a.b:c-1"]
     assert policy.reason == "be kind"
@@ -33,7 +33,8 @@ def test_annotations_become_terms(load):
     assert policy.terms.approvals == (ApprovalStage(2, "leads"), ApprovalStage(1, "finance"))
     assert policy.terms.step_up.acr == ("gold", "silver")
     assert policy.terms.step_up.max_age.total_seconds() == 600
-    assert (policy.file, policy.line) == ("test.cedar", 1)
+    assert (policy.file, policy.line, policy.column) == ("test.cedar", 1, 1)
+    assert policy.accepts == ("unlimited-uses", "redundant-permit")
 
 
 def test_a_permit_may_say_nothing_of_limits(load):
@@ -62,6 +63,16 @@ def test_a_permit_may_say_nothing_of_limits(load):
         ('@id("a") @max_age("x")', "@max_age cannot be read"),
         ('@id("a") @bound("tls")', '@bound cannot be read: write @bound("dpop")'),
         ('@id("a") @reason(" ")', "@reason cannot be read: write one line"),
+        ('@id("a") @accept("unlimited-uses")', "@accept cannot be read: write warning and why"),
+        (
+            '@id("a") @accept("unlimited-uses: ")',
+            'such as @accept("unlimited-uses: it only reads")',
+        ),
+        (
+            '@id("a") @accept("unlimited-use: x")',
+            "no warning here is called 'unlimited-use'; did you mean 'unlimited-uses'?",
+        ),
+        ('@id("a") @accept("unpermitted-operation: x")', "no warning here is called"),
         ('@id("a") @id("b")', "1:11: duplicate annotation: @id (write it once)"),
     ],
 )

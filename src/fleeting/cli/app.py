@@ -10,6 +10,8 @@ from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
 from fleeting.cli.init import init
+from fleeting.cli.policy_format import format_
+from fleeting.cli.policy_schema import schema
 from fleeting.cli.request import request
 from fleeting.cli.serve import serve
 
@@ -68,6 +70,21 @@ add(
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg",
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
     cls=TakesIds,
+)
+add(
+    policy.app,
+    schema,
+    "fleeting policy schema",
+    "fleeting policy schema --check",
+    "fleeting policy schema -o -",
+)
+add(
+    policy.app,
+    format_,
+    "fleeting policy format",
+    "fleeting policy format --check",
+    "fleeting policy format --diff policies/refunds.cedar",
+    name="format",
 )
 app.add_typer(audit.app)
 app.add_typer(policy.app)

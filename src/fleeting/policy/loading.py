@@ -10,6 +10,7 @@ from fleeting.policy.engine import SlicedEngine
 from fleeting.policy.parsing import ParsedPolicy, parse_policy, validate
 from fleeting.policy.policies import Policy
 from fleeting.policy.problems import PolicyProblems, PolicySource, Problem
+from fleeting.policy.rules import REPEATED_ID
 from fleeting.policy.scanner import split_policies
 from fleeting.policy.schema import PolicyWorld, build_schema
 from fleeting.policy.tree import read_actions, read_scope
@@ -63,7 +64,8 @@ def _repeated_ids(parsed: Iterable[ParsedPolicy]) -> Iterable[Problem]:
         if earlier is not policy:
             place = earlier.text.problem("")
             message = f'@id("{id_}") is taken by {place.file}:{place.line}'
-            yield policy.text.problem(message, at=policy.text.find(id_), policy=id_)
+            at = policy.text.find(id_)
+            yield policy.text.problem(message, at=at, policy=id_, rule=REPEATED_ID)
 
 
 def _policy(parsed: ParsedPolicy, named: dict[str, frozenset[str]]) -> Policy:
@@ -80,6 +82,8 @@ def _policy(parsed: ParsedPolicy, named: dict[str, frozenset[str]]) -> Policy:
         principal=read_scope(parsed.node["principal"]),
         resource=read_scope(parsed.node["resource"]),
         reads=parsed.reads,
+        column=place.column,
+        accepts=parsed.annotations.accepts,
     )
 
 

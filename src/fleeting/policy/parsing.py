@@ -11,6 +11,7 @@ from fleeting.policy.annotations import Annotations, parse_annotations
 from fleeting.policy.hints import explain, locate
 from fleeting.policy.lint import lint
 from fleeting.policy.problems import Problem
+from fleeting.policy.rules import ANNOTATION, PITFALL, SCHEMA
 from fleeting.policy.scanner import PolicyText, Token
 from fleeting.policy.schema import PolicyWorld
 from fleeting.policy.tree import Effect, Node, Reads, read
@@ -42,25 +43,23 @@ def parse_policy(text: PolicyText, world: PolicyWorld) -> ParsedPolicy | Problem
     node = next(iter(parsed["staticPolicies"].values()))
     effect = Effect(node["effect"])
     annotations, faults = parse_annotations(node.get("annotations", {}), effect)
+    id_ = annotations.id
     problems = [
         text.problem(
-            fault.message, fault.hint, at=_annotation(text, fault.name), policy=annotations.id
+            fault.message,
+            fault.hint,
+            at=text.find_annotation(fault.name),
+            policy=id_,
+            rule=ANNOTATION,
         )
         for fault in faults
     ]
     reads = read(node)
     problems += (
-        text.problem(message, pointer.hint, at=locate(text, pointer), policy=annotations.id)
+        text.problem(message, pointer.hint, at=locate(text, pointer), policy=id_, rule=PITFALL)
         for message, pointer in lint(node, reads, effect, world)
     )
     return ParsedPolicy(text, node, effect, annotations, reads, tuple(problems))
-
-
-def _annotation(text: PolicyText, name: str) -> int | None:
-    for at, word in zip(text.tokens, text.tokens[1:], strict=False):
-        if at.text == "@" and word.text == name:
-            return at.start
-    return None
 
 
 # Syntax errors: the engine names the token, but not which one of those that look alike.
@@ -128,6 +127,8 @@ def _validation_problems(
         # One misspelt word may be an error for each action and each type of principal.
         found.setdefault(
             defect,
-            policy.text.problem(message, pointer.hint, at=at, policy=policy.annotations.id),
+            policy.text.problem(
+                message, pointer.hint, at=at, policy=policy.annotations.id, rule=SCHEMA
+            ),
         )
     return found.values()

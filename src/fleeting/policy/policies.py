@@ -10,8 +10,9 @@ from fleeting.policy.tree import Effect, Reads, Scope
 class Policy:
     """A policy that passed every check.
 
-    file, line: where it stands. text: as written. reason: public, may be empty.
+    file, line, column: where it stands. text: as written. reason: public, may be empty.
     terms: what a permit limits. actions: every action that its scope takes.
+    accepts: the warnings about it that whoever wrote it knows of.
     """
 
     id: str
@@ -25,6 +26,8 @@ class Policy:
     principal: Scope
     resource: Scope
     reads: Reads
+    column: int = 1
+    accepts: tuple[str, ...] = ()
 
     @property
     def reads_limits(self) -> bool:

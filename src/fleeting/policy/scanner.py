@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fleeting.policy.problems import PolicySource, Problem
+from fleeting.policy.rules import SYNTAX
 
 _TOKEN = re.compile(
     r"""
@@ -45,19 +46,32 @@ class PolicyText:
         pairs = [(abs(place - other), place) for place in self._places(word) for other in others]
         return self.tokens[min(pairs)[1]].start if pairs else None
 
+    def find_annotation(self, name: str) -> int | None:
+        """Return where the annotation *name* stands."""
+        for at, word in zip(self.tokens, self.tokens[1:], strict=False):
+            if at.text == "@" and word.text == name:
+                return at.start
+        return None
+
     def _places(self, word: str) -> list[int]:
         forms = (word, f'"{word}"')
         return [place for place, token in enumerate(self.tokens) if token.text in forms]
 
     def problem(
-        self, message: str, hint: str = "", *, at: int | None = None, policy: str = ""
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        at: int | None = None,
+        policy: str = "",
+        rule: str = SYNTAX,
     ) -> Problem:
         """Return a problem with this policy, at its start unless *at* says where."""
         offset = self.start + (at or 0)
         before = self.source.text[:offset]
         line = before.count("\n") + 1
         column = offset - (before.rfind("\n") + 1) + 1
-        return Problem(self.source.name, line, column, message, hint, policy)
+        return Problem(self.source.name, line, column, message, hint, policy, rule)
 
 
 def split_policies(source: PolicySource) -> Iterator[PolicyText]:
