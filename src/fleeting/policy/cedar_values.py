@@ -128,7 +128,7 @@ def decimal(text: str) -> int:
     """
     found = _DECIMAL.fullmatch(text)
     if found is None:
-        raise ValueError(text)
+        raise ValueError(f"no decimal: {text}")
     sign, whole, fraction = found.groups()
     return _within(int(f"{sign}{whole}{fraction.ljust(4, '0')}"))
 
@@ -149,7 +149,7 @@ def moment(text: str) -> int:
         ValueError: it is none that is read here, such as one of the year 0.
     """
     if _DATETIME.fullmatch(text) is None:
-        raise ValueError(text)
+        raise ValueError(f"no datetime: {text}")
     read = datetime.fromisoformat(text)
     return moment_value(read if read.tzinfo else read.replace(tzinfo=UTC))
 
@@ -167,7 +167,7 @@ def duration(text: str) -> int:
     """
     found = _DURATION.fullmatch(text)
     if found is None or not text.removeprefix("-"):
-        raise ValueError(text)
+        raise ValueError(f"no duration: {text}")
     sign, *counts = found.groups()
     parts = zip(counts, _UNITS, strict=True)
     total = sum(int(count) * unit for count, unit in parts if count is not None)
@@ -182,18 +182,18 @@ def address(text: str) -> Address:
     """
     host, slash, prefix = text.partition("/")
     if "%" in host or (":" in host and "." in host):
-        raise ValueError(text)
+        raise ValueError(f"no ip address: {text}")
     ip = ip_address(host)
     if not slash:
         return Address(ip.max_prefixlen, int(ip), ip.max_prefixlen)
     if _PREFIX.fullmatch(prefix) is None or int(prefix) > ip.max_prefixlen:
-        raise ValueError(text)
+        raise ValueError(f"no ip network: {text}")
     return Address(ip.max_prefixlen, int(ip), int(prefix))
 
 
 def _within(value: int) -> int:
     if not SMALLEST <= value <= LARGEST:
-        raise ValueError(value)
+        raise ValueError(f"beyond 64 bits: {value}")
     return value
 
 

@@ -71,12 +71,13 @@ class _Compiler:
         self._depth = 0
 
     def compile(self, conditions: Sequence[Node]) -> Holds:
-        parts = [self._condition(each) for each in conditions]
-        source = f"lambda F, A: {' and '.join(parts) or 'True'}"
         try:
-            code = compile(source, "<policy>", "eval")
+            parts = [self._condition(each) for each in conditions]
+            code = compile(f"lambda F, A: {' and '.join(parts) or 'True'}", "<policy>", "eval")
         except (SyntaxError, MemoryError, RecursionError) as error:
             raise NotCompilable(f"too much for Python: {error}") from error
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise NotCompilable(f"a shape that is not known here: {error!r}") from error
         holds: Holds = eval(code, self._names.values)  # noqa: S307 -- code of ours alone, see above
         return holds
 
@@ -137,11 +138,7 @@ class _Compiler:
 
     def _constructor(self, function: str, operands: Node) -> Code:
         kind, parse = _CONSTRUCTORS[function]
-        text = operands[0].get("Value")
-        try:
-            return Code(self._names.constant(parse(text)), kind)
-        except (TypeError, ValueError) as error:
-            raise NotCompilable(f"{function}({text!r})") from error
+        return Code(self._names.constant(parse(operands[0]["Value"])), kind)
 
     def _chain(self, operator: str, operands: Node) -> Code:
         joined, end = _CHAINS[operator]
@@ -202,6 +199,8 @@ class _Compiler:
 
     def like(self, operands: Node) -> Code:
         code = self._expression(operands["left"])
+        if code.kind is NEVER:
+            return code
         if code.kind is not STRING:
             raise NotCompilable(f"`like` of {code.kind.sort.name}")
         return Code(
@@ -209,7 +208,10 @@ class _Compiler:
         )
 
     def is_(self, operands: Node) -> Code:
-        code = _entity(self._expression(operands["left"]))
+        code = self._expression(operands["left"])
+        if code.kind is NEVER:
+            return code
+        code = _entity(code)
         test = f"({code.text}[0] == {operands['entity_type']!r})"
         if "in" not in operands:
             return Code(test, BOOL)
