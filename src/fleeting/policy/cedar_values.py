@@ -98,18 +98,18 @@ class Address(NamedTuple):
 
     def is_ipv4(self) -> bool:
         """Say whether it is of IPv4."""
-        return self.bits == 32  # noqa: PLR2004 -- RFC 791
+        return self.bits == 32  # noqa: PLR2004 -- the width of IPv4
 
     def is_ipv6(self) -> bool:
         """Say whether it is of IPv6."""
         return not self.is_ipv4()
 
     def is_loopback(self) -> bool:
-        """Say whether all of it is loopback: 127.0.0.0/8 or ::1 (RFC 5735, RFC 4291 §2.5.3)."""
+        """Say whether all of it is loopback: 127.0.0.0/8 or ::1."""
         return self.is_in(_LOOPBACK[self.bits])
 
     def is_multicast(self) -> bool:
-        """Say whether all of it is multicast: 224.0.0.0/4 or ff00::/8 (RFC 5771, RFC 4291)."""
+        """Say whether all of it is multicast: 224.0.0.0/4 or ff00::/8."""
         return self.is_in(_MULTICAST[self.bits])
 
     def is_in(self, other: "Address") -> bool:
