@@ -1,6 +1,7 @@
 """What is compiled, and what is left to the Cedar engine."""
 
 import json
+import re
 
 import cedarpy
 import pytest
@@ -10,6 +11,7 @@ from fleeting.policy.cedar_values import EvaluationError
 from fleeting.policy.compiling import compile_policy
 from fleeting.policy.facts import Facts
 from fleeting.policy.python_code import Names, NotCompilable
+from tests.policy import every_pair
 
 ACTION = ("Action", "payment_refund:refund")
 
@@ -165,3 +167,38 @@ def test_the_loader_refuses_templates_and_namespaces(problems):
     for condition in ('principal == NS::User::"ada"', "principal is NS::User"):
         text = f'@id("a") permit(principal, action, resource) when {{ {condition} }};'
         assert problems(text)
+
+
+def cedars_answer(text):
+    """Return what Cedar itself says of *text*: the ids of what is satisfied, and of what errs."""
+    groups = [{"type": "Group", "id": "support"}]
+    ada, bot = {"type": "User", "id": "ada"}, {"type": "Client", "id": "bot"}
+    result = cedarpy.is_authorized(
+        {
+            "principal": ada,
+            "action": {"type": "Action", "id": ACTION[1]},
+            "resource": {"type": "Resource", "id": "https://api"},
+            "context": {"client": {"__entity": bot}},
+        },
+        text,
+        json.dumps([{"uid": uid, "attrs": {}, "parents": groups} for uid in (ada, bot)]),
+    )
+    errors = {re.search("`(policy[0-9]+)`", each)[1] for each in result.diagnostics.errors}
+    return set(result.diagnostics.reasons), errors
+
+
+def test_every_operator_says_what_cedar_says_of_every_pair_of_values(world, facts):
+    conditions = list(every_pair.conditions())
+    text = "\n".join(f"permit(principal, action, resource) when {{ {c} }};" for c in conditions)
+    satisfied, errors = set(), set()
+    for id_, node in json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"].items():
+        try:
+            if compile_policy(node, world, "payment_refund")(facts, ACTION):
+                satisfied.add(id_)
+        except EvaluationError:
+            errors.add(id_)
+    expected = cedars_answer(text)
+    differing = (satisfied ^ expected[0]) | (errors ^ expected[1])
+    assert [conditions[int(id_.removeprefix("policy"))] for id_ in differing] == []
+    assert len(satisfied) > 1000
+    assert len(errors) > 50

@@ -14,7 +14,7 @@ DATETIMES = (
     *("1970-01-01", "2026-01-02T03:04:05.678Z", "1969-12-31T23:59:59.999Z", "2024-02-29"),
     *("2026-01-02T03:04:05+0530", "0001-01-01", "9999-12-31T23:59:59.999-2359"),
 )
-DURATIONS = ("0ms", "1h", "-1d2h", "59s", "1d23h59m59s999ms", "106751991167d", "-90m")
+DURATIONS = ("0ms", "1h", "-1d2h", "59s", "1d23h59m59s999ms", "106751991167d", "-90m", "-1500ms")
 IPS = (
     *("10.0.0.1", "10.0.0.0/8", "10.1.2.3/16", "127.0.0.1", "127.0.0.0/7", "127.0.0.0/8"),
     *("224.0.0.1/4", "224.0.0.1/3", "::1", "::1/127", "ff00::/7", "ff02::1", "0.0.0.0/0", "::/0"),
@@ -302,9 +302,9 @@ _RESOURCES = ("resource", "resource", 'resource == Resource::"https://api"')
 
 
 @st.composite
-def policy_texts(draw, *, most=6, loose=False):
+def policy_texts(draw, *, most=10, loose=False):
     """Draw the texts of some policies; their ids are their places."""
-    effects = draw(st.lists(st.sampled_from(["permit", "forbid"]), min_size=1, max_size=most))
+    effects = draw(st.lists(st.sampled_from(["permit", "forbid"]), min_size=2, max_size=most))
     return [policy(draw, f"p{n}", effect, loose=loose) for n, effect in enumerate(effects)]
 
 
