@@ -68,7 +68,8 @@ def load():
     """Load one text as a set of policies."""
 
     def load(text, **changes):
-        return load_policies([PolicySource("test.cedar", text)], changes.get("world", WORLD))
+        world = changes.pop("world", WORLD)
+        return load_policies([PolicySource("test.cedar", text)], world, **changes)
 
     return load
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.deciding import Deciding
-from fleeting.policy.engine import SlicedEngine
 from fleeting.policy.parsing import ParsedPolicy, parse_policy, validate
 from fleeting.policy.policies import Policy
 from fleeting.policy.problems import PolicyProblems, PolicySource, Problem
@@ -14,10 +13,19 @@ from fleeting.policy.rules import REPEATED_ID
 from fleeting.policy.scanner import split_policies
 from fleeting.policy.schema import PolicyWorld, build_schema
 from fleeting.policy.tree import read_actions, read_scope
+from fleeting.policy.verifying import OnDisagreement, Verify, build_engine, ignore
 
 
-def load_policies(sources: Iterable[PolicySource], world: PolicyWorld) -> PolicyBundle:
+def load_policies(
+    sources: Iterable[PolicySource],
+    world: PolicyWorld,
+    *,
+    verify: Verify = Verify.PERMITS,
+    on_disagreement: OnDisagreement = ignore,
+) -> PolicyBundle:
     """Return the bundle of all policies in *sources*; their order does not matter (DESIGN D1, D2).
+
+    verify: which decisions the Cedar engine must confirm. on_disagreement: told where it does not.
 
     Raises:
         PolicyProblems: every error of every file, each with its place.
@@ -31,12 +39,13 @@ def load_policies(sources: Iterable[PolicySource], world: PolicyWorld) -> Policy
         raise PolicyProblems(problems)
     named = world.actions()
     policies = {each.annotations.id: _policy(each, named) for each in parsed}
+    engine = build_engine(policies.values(), world, verify, on_disagreement)
     return PolicyBundle(
         policies=policies,
         schema=schema,
         digest=_digest(files, schema),
         world=world,
-        deciding=Deciding(policies, world, SlicedEngine(policies.values(), world.types)),
+        deciding=Deciding(policies, world, engine),
     )
 
 
@@ -82,6 +91,7 @@ def _policy(parsed: ParsedPolicy, named: dict[str, frozenset[str]]) -> Policy:
         principal=read_scope(parsed.node["principal"]),
         resource=read_scope(parsed.node["resource"]),
         reads=parsed.reads,
+        node=parsed.node,
         column=place.column,
         accepts=parsed.annotations.accepts,
     )

@@ -9,7 +9,14 @@ from fleeting.core.client_auth import Registration
 from fleeting.core.exchange import Declarations, IdentityProvider
 from fleeting.core.jose import KeySet
 from fleeting.core.requests import Catalogue
-from fleeting.policy import PolicyBundle, PolicySource, PolicyWorld, load_policies
+from fleeting.policy import (
+    OnDisagreement,
+    PolicyBundle,
+    PolicySource,
+    PolicyWorld,
+    ignore,
+    load_policies,
+)
 from fleeting.server.declared_parties import ClientDeclaration
 from fleeting.server.party_keys import (
     CachedPartyKeys,
@@ -139,11 +146,18 @@ def policy_sources(directory: Path) -> list[PolicySource]:
         raise SettingsError(f"a policy in {directory} is not UTF-8: {error}") from error
 
 
-def load_policy_set(settings: Settings) -> PolicyBundle:
+def load_policy_set(settings: Settings, on_disagreement: OnDisagreement = ignore) -> PolicyBundle:
     """Load the policy set, whole or not at all.
+
+    on_disagreement: told where compiled policies and the Cedar engine differ.
 
     Raises:
         SettingsError: it cannot be read.
         PolicyProblems: it is wrong; every problem is in it.
     """
-    return load_policies(policy_sources(settings.policies), policy_world(settings))
+    return load_policies(
+        policy_sources(settings.policies),
+        policy_world(settings),
+        verify=settings.verify,
+        on_disagreement=on_disagreement,
+    )

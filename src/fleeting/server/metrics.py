@@ -34,6 +34,11 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._disagreements = Counter(
+            "fleeting_policy_disagreements",
+            "Answers of compiled policies that the Cedar engine did not confirm: all denied",
+            registry=self._registry,
+        )
         self._observe: dict[
             tuple[str, str], tuple[Callable[[], None], Callable[[float], None]]
         ] = {}
@@ -49,6 +54,10 @@ class Metrics:
             self._observe[endpoint, outcome] = observers
         observers[0]()
         observers[1](seconds)
+
+    def disagreed(self) -> None:
+        """Count an answer that the Cedar engine did not confirm."""
+        self._disagreements.inc()
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -12,6 +12,7 @@ from fleeting.core.context import ContextKey, ValueType, declare_attributes, dec
 from fleeting.core.declaring import DeclarationError, Table, nearest
 from fleeting.core.limits import HARD_CAP
 from fleeting.core.operations import OperationType, declare_type
+from fleeting.policy import Verify
 from fleeting.server.declared_parties import (
     ClientDeclaration,
     ProviderDeclaration,
@@ -28,7 +29,10 @@ DEFAULT_CONFIG = "fleeting.toml"
 _OWN_VARIABLES = frozenset({CONFIG_VARIABLE})
 _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("json", "console")
-_TEXTS = ("issuer", "database", "policies", "signing_keys", "bind", "log_level", "log_format")
+_TEXTS = (
+    *("issuer", "database", "policies", "verify", "signing_keys"),
+    *("bind", "log_level", "log_format"),
+)
 _DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every")
 _COUNTS = ("max_body_bytes", "ledger_keep_days", "workers")
 _TABLES = ("types", "context", "attributes")
@@ -52,6 +56,7 @@ class Settings:
     issuer: str
     database: str
     policies: Path
+    verify: Verify
     signing_keys: Path
     bind: tuple[str, int]
     workers: int
@@ -140,11 +145,13 @@ def _settings(table: Table, directory: Path) -> Settings:
     providers = _declared(table, "identity_providers", declare_provider)
     resources = _declared(table, "resources", declare_resource)
     clients = _declared(table, "clients", declare_client)
+    verify = Verify(_choice(table, "verify", tuple(Verify), Verify.PERMITS))
     settings = Settings(
         directory=directory,
         issuer=issuer,
         database=_database(table, directory),
         policies=directory / (table.text("policies") or "policies"),
+        verify=verify,
         signing_keys=directory / (table.text("signing_keys") or "keys/signing"),
         bind=_bind(table, issuer),
         workers=table.count("workers", 1) or 1,
@@ -163,7 +170,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         resources=resources,
         clients=clients,
         providers=_with_prefixes(providers),
-        warnings=tuple(_warnings(resources, clients)),
+        warnings=(*_unverified(verify), *_warnings(resources, clients)),
     )
     _check_names(settings)
     return settings
@@ -224,6 +231,14 @@ def _with_prefixes(
 ) -> tuple[ProviderDeclaration, ...]:
     """Keep people of different providers apart: all but the first get a prefix of their own."""
     return tuple(p if i == 0 else p.with_default_prefix() for i, p in enumerate(providers))
+
+
+def _unverified(verify: Verify) -> Iterator[str]:
+    if verify is Verify.OFF:
+        yield (
+            'verify = "off": no decision is confirmed by the Cedar engine, so a fault of the '
+            'compiled policies would go unnoticed; write verify = "permits"'
+        )
 
 
 def _warnings(

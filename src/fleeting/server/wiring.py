@@ -14,6 +14,7 @@ from fleeting.core.authzen import (
 )
 from fleeting.policy import PolicyBundle
 from fleeting.ports import Clock, Store
+from fleeting.server.disagreements import alarm
 from fleeting.server.installing import (
     http_client,
     installation,
@@ -92,7 +93,8 @@ def build_worker(
     http = http or http_client()
     store = open_store(settings.database, clock=clock, base_dir=settings.directory)
     signing_keys = SigningKeys(settings.signing_keys, settings.max_lifetime, clock.now())
-    policy = PolicyInForce(load_policy_set(settings))
+    metrics = Metrics()
+    policy = PolicyInForce(load_policy_set(settings, alarm(metrics)))
     declared = installation(settings)
     desk = Desk(declared, store, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(declared, provider_keys(settings, http))
@@ -108,7 +110,7 @@ def build_worker(
         EvaluateAccess(guards, policy, read_evaluation),
         EvaluateAccess(guards, policy, read_evaluations),
     )
-    return Worker(settings, store, signing_keys, policy, clock, http, Metrics(), use_cases)
+    return Worker(settings, store, signing_keys, policy, clock, http, metrics, use_cases)
 
 
 def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
