@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fleeting import __version__
-from fleeting.cli import audit, db, keys, policy
+from fleeting.cli import audit, db, keys, policy, policy_test
 from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
@@ -68,6 +68,13 @@ add(
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg",
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
     cls=TakesIds,
+)
+add(
+    policy.app,
+    policy_test.run_tests,
+    "fleeting policy test -c my-installation/fleeting.toml",
+    "fleeting policy test --update policies/tests/refunds.toml",
+    name="test",
 )
 app.add_typer(audit.app)
 app.add_typer(policy.app)

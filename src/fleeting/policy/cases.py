@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fleeting.core.declaring import DeclarationError, Table, nearest
@@ -46,20 +46,27 @@ class Case:
 
 
 def read_cases(
-    source: PolicySource, declared: Declared, policies: Collection[str]
+    source: PolicySource, declared: Declared, policies: Collection[str], *, updating: bool = False
 ) -> tuple[list[Case], list[Problem]]:
-    """Return the tests in *source*, and all that is wrong with others; *policies* are the ids."""
+    """Return the tests in *source*, and all that is wrong with others; *policies* are the ids.
+
+    updating: what is expected will be written anew, so it need not be there nor be right.
+    """
     try:
         tables = _tables(source.text)
     except tomllib.TOMLDecodeError as error:
         return [], [_syntax_problem(source, str(error))]
     except DeclarationError as error:
         return [], [Problem(source.name, 1, 1, str(error))]
+    types = declared.catalogue.types
     cases: list[Case] = []
     problems: list[Problem] = []
     for place, (table, lines) in enumerate(zip(tables, _spans(source.text), strict=False)):
         try:
-            cases.append(_case(source, place, lines.start, table, declared, policies))
+            case = _case(source, place, lines.start, table, declared)
+            if "expect" in table or not updating:
+                case = replace(case, expected=_expected(Table("", table), types, policies))
+            cases.append(case)
         except DeclarationError as error:
             problems.append(_problem(source, lines, str(error)))
     return cases, [*problems, *_repeated(cases)]
@@ -89,7 +96,6 @@ def _case(
     line: int,
     values: Mapping[str, object],
     declared: Declared,
-    policies: Collection[str],
 ) -> Case:
     table = Table("", values)
     table.allow_only(_CASE_KEYS)
@@ -104,7 +110,7 @@ def _case(
         line=line,
         asked=hypothetical_request(Table("", own), declared),
         granting=_granting(table),
-        expected=_expected(table, declared.catalogue.types, policies),
+        expected={},
     )
 
 

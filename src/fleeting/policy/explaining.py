@@ -10,7 +10,7 @@ from fleeting.policy.candidates import Looked, candidates
 from fleeting.policy.conditions import Condition, Part
 from fleeting.policy.facts import Facts
 from fleeting.policy.hypothetical import Hypothetical
-from fleeting.policy.judging import Judge, Judged, Seen
+from fleeting.policy.judging import Judge, Judged, Told
 from fleeting.policy.outcomes import decide
 from fleeting.policy.policies import Policy
 from fleeting.policy.schema import action_id
@@ -18,14 +18,6 @@ from fleeting.policy.tree import Effect
 
 BUDGET = 600
 """How often the engine is asked about each action, to find what would allow it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One condition, and what it looked at."""
-
-    condition: Condition
-    seen: tuple[Seen, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +80,7 @@ def _near(judged: tuple[Judged, ...]) -> Iterator[NearPermit]:
     for each in judged:
         failed = each.failed() if each.policy.effect is Effect.PERMIT else ()
         if failed:
-            told = tuple(Told(condition, each.seen(condition)) for condition in failed)
-            yield NearPermit(each.policy, told, any(map(_is_personal, failed)))
+            yield NearPermit(each.policy, each.told(failed), any(map(_is_personal, failed)))
 
 
 def _distance(near: NearPermit) -> tuple[bool, int, str]:
@@ -108,7 +99,7 @@ def _is_personal(condition: Condition) -> bool:
 
 def _forbid(judged: Judged) -> Forbid:
     held = (each for each in judged.taken.conditions if each.part is not Part.ACTION)
-    return Forbid(judged.policy, tuple(Told(each, judged.seen(each)) for each in held))
+    return Forbid(judged.policy, judged.told(held))
 
 
 def _alternatives(

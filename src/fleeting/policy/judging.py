@@ -43,6 +43,13 @@ class Seen(NamedTuple):
     value: Json
 
 
+class Told(NamedTuple):
+    """One condition, and what it looked at."""
+
+    condition: Condition
+    seen: tuple[Seen, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One policy held against one request, condition by condition."""
@@ -97,8 +104,11 @@ class Judged:
             if self.truth(part) in (ends, Truth.UNKNOWN):
                 return
 
-    def seen(self, condition: Condition) -> tuple[Seen, ...]:
-        """Return what *condition* looks at, as it is in this request; each thing once."""
+    def told(self, conditions: Iterable[Condition]) -> tuple[Told, ...]:
+        """Return *conditions* with what each looks at, as it is in this request."""
+        return tuple(Told(condition, self._seen(condition)) for condition in conditions)
+
+    def _seen(self, condition: Condition) -> tuple[Seen, ...]:
         found = (each for atom in condition.atoms() for each in _seen(atom, self.facts, self.type))
         return tuple({each.name: each for each in found}.values())
 

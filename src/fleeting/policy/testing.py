@@ -8,10 +8,11 @@ from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.cases import Case
 from fleeting.policy.conditions import Condition, Part, TakenApart
 from fleeting.policy.facts import Facts
-from fleeting.policy.judging import Judge
+from fleeting.policy.judging import Judge, Told
 from fleeting.policy.outcomes import Outcome, forbidding, outcome
 from fleeting.policy.policies import Policy
 from fleeting.policy.schema import action_id
+from fleeting.policy.tree import Effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,43 @@ def _differences(case: Case, found: Outcome) -> Iterator[Difference]:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """One policy that a failed test is about, and its conditions that failed; none: satisfied."""
+
+    policy: Policy
+    failed: tuple[Told, ...]
+
+
+def why(judge: Judge, result: Result) -> Iterator[Why]:
+    """Yield what became of each policy that a test expected, and of each that decided."""
+    names = {
+        name: None
+        for told in (result.case.expected, result.outcome.told)
+        for name in _listed(told.get("policies"))
+    }
+    for facts, action in _facts(result):
+        for judged in judge.judge(action, facts):
+            if judged.policy.id in names or (not names and judged.policy.effect is Effect.PERMIT):
+                yield Why(judged.policy, judged.told(judged.failed()))
+
+
+def _listed(value: Json) -> list[str]:
+    return [*map(str, value)] if isinstance(value, list) else []
+
+
+def _facts(result: Result) -> Iterator[tuple[Facts, str]]:
+    """Yield what each action asked for was decided on, and its Cedar id."""
+    asked, limits = result.case.asked, result.case.granting
+    for answer in result.outcome.decision.answers:
+        operation = asked.request.operations[answer.operation]
+        granted = answer.paths[0].limits if answer.paths else limits
+        yield (
+            Facts(asked.request, operation, asked.now, granted),
+            action_id(operation.type, answer.action),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """What no test exercised: *condition* was never so; None: the policy itself was never so."""
 
@@ -95,12 +133,8 @@ class Coverer:
 
     def note(self, result: Result) -> None:
         """Note which conditions of which policies the request of a test brought to what."""
-        asked, limits = result.case.asked, result.case.granting
-        for answer in result.outcome.decision.answers:
-            operation = asked.request.operations[answer.operation]
-            granted = answer.paths[0].limits if answer.paths else limits
-            facts = Facts(asked.request, operation, asked.now, granted)
-            self._note(action_id(operation.type, answer.action), facts)
+        for facts, action in _facts(result):
+            self._note(action, facts)
 
     def _note(self, action: str, facts: Facts) -> None:
         for judged in self._judge.judge(action, facts):
