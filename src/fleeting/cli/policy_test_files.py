@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -10,6 +11,7 @@ from tomlkit.items import Table
 from fleeting.cli.terminal import CommandError
 from fleeting.core.model import Json
 from fleeting.policy import PolicySource
+from fleeting.policy.outcomes import DENY
 from fleeting.policy.testing import Result
 
 DIRECTORY = "tests"
@@ -65,6 +67,10 @@ def _state(test: Table, result: Result) -> None:
     if "expect" not in test:
         test["expect"] = tomlkit.table()
     stated = test["expect"]
+    body = stated.value.body
+    below: list[Any] = []
+    while body and body[-1][0] is None:
+        below.insert(0, body.pop())  # blanks and comments: what is added must not come after them
     names = [*expected] if expected.get("decision") == told["decision"] else [*expected, *_USUAL]
     for name in dict.fromkeys(names):
         if _counts(told, name):
@@ -72,7 +78,10 @@ def _state(test: Table, result: Result) -> None:
                 stated[name] = told[name]
         elif name in stated:
             del stated[name]
+    body.extend(below)
 
 
 def _counts(told: Mapping[str, Json], name: str) -> bool:
+    if name == "reason" and told["decision"] != DENY:
+        return False
     return name == "policies" or bool(told.get(name))

@@ -69,12 +69,14 @@ def _why(reason: Why) -> Text:
 
 
 def condition_text(told: Told) -> Text:
-    """Return one condition and what it looked at: ``amount <= 5000, and amount is 9000``."""
-    seen = ", ".join(f"{clean(name)} is {_seen(value)}" for name, value in told.seen)
+    """Return one condition and what it looked at: ``amount <= 5000  (amount is 9000)``."""
+    seen = ", ".join(
+        f"{clean(name).removeprefix('context.')} is {_seen(value)}" for name, value in told.seen
+    )
     words = clean(told.condition.text)
     if not told.condition.wanted:
         words = f"unless {words}"
-    return Text.assemble((words, "red"), (f", and {seen}" if seen else ""))
+    return Text.assemble(words, (f"  ({seen})" if seen else "", "cyan"))
 
 
 def _seen(value: Json) -> str:
