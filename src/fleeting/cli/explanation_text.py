@@ -21,7 +21,7 @@ from fleeting.cli.words import (
     shown_value,
 )
 from fleeting.core.limits import describe_approvals
-from fleeting.core.model import AccessRequest, SubjectKind
+from fleeting.core.model import AccessRequest, SenderConstraint, SubjectKind, Verdict
 from fleeting.core.recording import limits_json, request_json
 from fleeting.core.story import ToldPath, told_paths
 from fleeting.policy import Policy, PolicyBundle
@@ -88,7 +88,7 @@ def _explanation(
     request: AccessRequest, explanation: Explanation, bundle: PolicyBundle
 ) -> Iterator[RenderableType]:
     answer = explanation.answer
-    style = "green" if answer.verdict.value == "permitted" else "red"
+    style = "green" if answer.verdict is Verdict.PERMITTED else "red"
     verdict = answer.verdict.value.replace("_", " ")
     yield _indented(Text.assemble(clean(answer.action), ": ", (verdict, style)), 2)
     yield _indented(_decided(request, explanation, bundle), 4)
@@ -98,6 +98,9 @@ def _explanation(
     if explanation.alternatives:
         yield _indented(Text("what would allow it:", "bold"), 4)
         yield _indented(_alternatives(explanation.alternatives), 6)
+    elif answer.verdict is not Verdict.PERMITTED:
+        words = "nothing that was tried would allow it: other values, a login, another time"
+        yield _indented(Text(words, "bold"), 4)
 
 
 def _decided(request: AccessRequest, explanation: Explanation, bundle: PolicyBundle) -> Table:
@@ -120,8 +123,6 @@ def _decided(request: AccessRequest, explanation: Explanation, bundle: PolicyBun
 
 
 def _paths(request: AccessRequest, explanation: Explanation) -> tuple[ToldPath, ...]:
-    from fleeting.core.model import SenderConstraint
-
     held = SenderConstraint.NONE if request.key is None else request.key.constraint
     paths = explanation.answer.paths
     return told_paths([{"policy": p.policy, **limits_json(p.limits)} for p in paths], held)
@@ -149,9 +150,8 @@ def _near(explanation: Explanation) -> Table:
             words.append_text(Text.assemble("\n", condition_text(told)))
         table.add_row("·", words)
     if len(explanation.near) > _NEAR_SHOWN:
-        table.add_row(
-            "", Text(f"and {len(explanation.near) - _NEAR_SHOWN} more: see --json", "dim")
-        )
+        more = len(explanation.near) - _NEAR_SHOWN
+        table.add_row("", Text(f"and {more} more: --json has them all", "dim"))
     return table
 
 

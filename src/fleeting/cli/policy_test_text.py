@@ -71,12 +71,17 @@ def _why(reason: Why) -> Text:
 def condition_text(told: Told) -> Text:
     """Return one condition and what it looked at: ``amount <= 5000  (amount is 9000)``."""
     seen = ", ".join(
-        f"{clean(name).removeprefix('context.')} is {_seen(value)}" for name, value in told.seen
+        f"{clean(name).removeprefix('context.')} {_is(name)} {_seen(value)}"
+        for name, value in told.seen
     )
     words = clean(told.condition.text)
     if not told.condition.wanted:
         words = f"unless {words}"
     return Text.assemble(words, (f"  ({seen})" if seen else "", "cyan"))
+
+
+def _is(name: str) -> str:
+    return "are" if name.startswith("groups") else "is"
 
 
 def _seen(value: Json) -> str:

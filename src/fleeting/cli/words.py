@@ -83,10 +83,13 @@ def would_allow_words(alternative: object) -> str:
     """Return what would have to be otherwise, all of it together, as a refusal told it."""
     if not isinstance(alternative, dict):
         return clean(alternative)
-    words = [*_alternative(cast("Mapping[str, Any]", alternative))]
+    try:
+        words = ", ".join(_alternative(cast("Mapping[str, Any]", alternative)))
+    except (AttributeError, KeyError, TypeError):  # of a server that says it otherwise
+        return clean(alternative)
     place = alternative.get("operation")
-    named = f" ({clean(alternative.get('action'))} of operation {place + 1})" if place else ""
-    return ", ".join(words) + named
+    several = isinstance(place, int) and place > 0
+    return f"{words} ({clean(alternative.get('action'))})" if several else words
 
 
 def _alternative(told: Mapping[str, Any]) -> Iterator[str]:

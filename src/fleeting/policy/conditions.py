@@ -222,13 +222,12 @@ class _Reader:
         return self._word(opening) == "(" and self._closing(opening) == last
 
     def _closing(self, opening: int) -> int:
-        depth = 0
-        for place in range(opening, len(self.text.tokens)):
+        depth, place = 1, opening
+        while depth:
+            place += 1
             word = self._word(place)
             depth += (word in _OPENS) - (word in _OPENS.values())
-            if not depth:
-                return place
-        raise AssertionError("a policy that was loaded closes its brackets")
+        return place
 
     def _token(self, place: int) -> Token:
         return self.text.tokens[place]
