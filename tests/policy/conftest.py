@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fleeting.core.context import declare_attributes, declare_context
+from fleeting.core.declaring import Table
 from fleeting.core.model import (
     AccessRequest,
     Actor,
@@ -17,7 +18,6 @@ from fleeting.core.model import (
     SubjectKind,
     scope_operation,
 )
-from fleeting.core.declaring import Table
 from fleeting.core.operations import declare_type, parse_operation
 from fleeting.core.requests import Catalogue
 from fleeting.policy import PolicyProblems, PolicySource, PolicyWorld, load_policies

@@ -55,12 +55,18 @@ def test_a_scope_that_says_nothing_is_no_condition(load):
         ("when { true || false && true }", [["||", "true", ["&&", "false", "true"]]]),
         ("when { !(true && false) }", [["!", ["&&", "true", "false"]]]),
         ("when { !true && false }", ["!true", "false"]),
-        ("when { if true then false else true && false }", ["if true then false else true && false"]),
+        (
+            "when { if true then false else true && false }",
+            ["if true then false else true && false"],
+        ),
         ("when { (true) == (false) }", ["(true) == (false)"]),
         ("unless { true && false }", [["&&", "true", "false"]]),
         ("unless { true || (false && true) }", ["true", ["&&", "false", "true"]]),
         ("when { true } unless { false } when { true }", ["true", "false", "true"]),
-        ('when { [1, 2].contains(1) && {a: "&&"}.a == "}" }', ["[1, 2].contains(1)", '{a: "&&"}.a == "}"']),
+        (
+            'when { [1, 2].contains(1) && {a: "&&"}.a == "}" }',
+            ["[1, 2].contains(1)", '{a: "&&"}.a == "}"'],
+        ),
         ("", []),
     ],
 )
@@ -83,7 +89,9 @@ def test_what_an_atom_looks_at_and_compares_with_is_known(load):
     assert literals['context.operation.value.lessThan(decimal("50.00"))'] == ({"decimal": "50.00"},)
     assert literals['context.now.toTime() > duration("8h")'] == ({"duration": "8h"},)
     assert literals['context.now < datetime("2026-01-01")'] == ({"datetime": "2026-01-01"},)
-    assert literals['context.request.ticket like "A*"'] == ({"like": [{"Literal": "A"}, "Wildcard"]},)
+    assert literals['context.request.ticket like "A*"'] == (
+        {"like": [{"Literal": "A"}, "Wildcard"]},
+    )
     assert literals['["gold"].contains(context.acr)'] == ("gold",)
     reads = {atom.text: atom.reads.context for atom in taken.atoms()}
     assert reads["context.request has ticket"] == {("request", "ticket")}
@@ -124,7 +132,8 @@ def test_no_expression_loses_or_gains_an_atom(load, expression):
     (condition,) = [
         each
         for each in apart(
-            load, f'@id("x") permit (principal, {REFUND}, resource) unless {{ true && ({expression}) }};'
+            load,
+            f'@id("x") permit (principal, {REFUND}, resource) unless {{ true && ({expression}) }};',
         ).conditions
         if each.part is Part.UNLESS
     ]

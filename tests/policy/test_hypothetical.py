@@ -70,9 +70,7 @@ def test_a_bearer_client_may_have_no_key(suppose):
     assert suppose(key="mtls").request.key.constraint is SenderConstraint.MTLS
 
 
-@pytest.mark.parametrize(
-    "time", ["2026-11-26T12:00:00Z", datetime(2026, 11, 26, 12, tzinfo=UTC)]
-)
+@pytest.mark.parametrize("time", ["2026-11-26T12:00:00Z", datetime(2026, 11, 26, 12, tzinfo=UTC)])
 def test_the_time_may_be_text_or_a_time(suppose, time):
     assert suppose(time=time).now == datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -100,9 +98,18 @@ def test_the_time_may_be_text_or_a_time(suppose, time):
         ({"subject": "bot"}, "subject: 'bot' is a client; leave subject out to mean it"),
         ({"subject": "ada", "login_age": "x"}, "login_age: 'x' is not a duration"),
         ({"subject": "ada", "attributes": 5}, "attributes: must be a table, such as {"),
-        ({"subject": "ada", "attributes": {"levle": 1}}, "attributes: no attribute 'levle' is decl"),
-        ({"subject": "ada", "attributes": {"x": 1}}, "attributes: no attribute 'x' is declared; decl"),
-        ({"subject": "ada", "attributes": {"level": "1"}}, "attributes: claim level of the subject"),
+        (
+            {"subject": "ada", "attributes": {"levle": 1}},
+            "attributes: no attribute 'levle' is decl",
+        ),
+        (
+            {"subject": "ada", "attributes": {"x": 1}},
+            "attributes: no attribute 'x' is declared; decl",
+        ),
+        (
+            {"subject": "ada", "attributes": {"level": "1"}},
+            "attributes: claim level of the subject",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_write(suppose, stated, message):

@@ -1,6 +1,7 @@
 """Show why a request is decided as it is: for people in the terminal, for programs as JSON."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -162,7 +163,7 @@ def _alternatives(alternatives: Sequence[Alternative]) -> Table:
         words = [*map(_change, alternative.changes)]
         if alternative.needs_approval:
             words.append(f"approval by {describe_approvals(path.limits.approvals)}")
-        limits = shown_limits(limits_json(path.limits))
+        limits = shown_limits(limits_json(replace(path.limits, approvals=())))
         by = Text.assemble(f": {limits}, by ", (clean(path.policy), "bold"))
         table.add_row("•", Text.assemble((", and ".join(words), "green"), by))
     return table

@@ -82,6 +82,6 @@ def _state(test: Table, result: Result) -> None:
 
 
 def _counts(told: Mapping[str, Json], name: str) -> bool:
-    if name == "reason" and told["decision"] != DENY:
-        return False
+    if name == "reason" and (told["decision"] != DENY or not told["policies"]):
+        return False  # nobody wrote it, so that nobody means it
     return name == "policies" or bool(told.get(name))

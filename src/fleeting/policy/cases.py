@@ -87,7 +87,8 @@ def _spans(text: str) -> list[range]:
     """Return the lines of each test, counted from 1."""
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines, start=1) if _HEADER.match(line)]
-    return [range(*each) for each in zip(starts, [*starts[1:], len(lines) + 1], strict=True)]
+    ends = [*starts[1:], len(lines) + 1]
+    return [range(start, end) for start, end in zip(starts, ends, strict=False)]
 
 
 def _case(
@@ -227,8 +228,10 @@ def _operations(table: Table, types: Mapping[str, OperationType]) -> Json:
 
 def _syntax_problem(source: PolicySource, message: str) -> Problem:
     found = _AT_LINE.search(message)
-    line, column = (int(found[1]), int(found[2])) if found else (len(source.text.splitlines()), 1)
-    return Problem(source.name, line, column, f"not TOML: {_AT_LINE.sub('', message).strip()}")
+    if found is None:
+        return Problem(source.name, len(source.text.splitlines()), 1, f"not TOML: {message}")
+    said = _AT_LINE.sub("", message).strip()
+    return Problem(source.name, int(found[1]), int(found[2]), f"not TOML: {said}")
 
 
 def _problem(source: PolicySource, lines: range, message: str) -> Problem:
