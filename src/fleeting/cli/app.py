@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fleeting import __version__
-from fleeting.cli import audit, db, keys, policy
+from fleeting.cli import audit, db, keys, policy, policy_explain, policy_test
 from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
@@ -85,6 +85,23 @@ add(
     "fleeting policy format --check",
     "fleeting policy format --diff policies/refunds.cedar",
     name="format",
+)
+add(
+    policy.app,
+    policy_test.run_tests,
+    "fleeting policy test -c my-installation/fleeting.toml",
+    "fleeting policy test --update policies/tests/refunds.toml",
+    name="test",
+)
+add(
+    policy.app,
+    policy_explain.explain_policy,
+    "fleeting policy explain --type payment_refund --field payment_id=42 \\",
+    "    --field amount=9000 --field currency=EUR --group support",
+    "fleeting policy explain --test 'who is not in support refunds nothing'",
+    "fleeting policy explain 5vAq0cVJ3T1Gm1r0w1o8Yg",
+    name="explain",
+    cls=TakesIds,
 )
 app.add_typer(audit.app)
 app.add_typer(policy.app)

@@ -1,6 +1,6 @@
 """Say what ledger entries hold in plain words, safe to print whatever they hold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -55,6 +55,63 @@ def shown_uses(uses: object) -> str:
     if uses is None:
         return "unlimited uses"
     return "1 use" if uses == 1 else f"{uses} uses"
+
+
+def shown_limits(limits: Mapping[str, Json]) -> str:
+    """Return the limits of a path in one line."""
+    bound = limits.get("bound")
+    known = [clean(limits.get("lifetime")), shown_uses(limits.get("uses"))]
+    known.append("no key needed" if bound == "none" else shown_bound(bound))
+    if "approval" in limits:
+        known.append(f"approval by {clean(limits['approval'])}")
+    if limits.get("step_up"):
+        known.append(f"login {_levels(limits['step_up'])}")
+    if "max_age" in limits:
+        known.append(f"login within {clean(limits['max_age'])}")
+    return ", ".join(known)
+
+
+def _levels(value: object) -> str:
+    return " or ".join(map(clean, value)) if isinstance(value, list) else clean(value)
+
+
+def shown_bound(bound: object) -> str:
+    """Return how a token is tied to its holder."""
+    return "bearer" if bound == "none" else f"bound ({clean(bound)})"
+
+
+def would_allow_words(alternative: object) -> str:
+    """Return what would have to be otherwise, all of it together, as a refusal told it."""
+    if not isinstance(alternative, dict):
+        return clean(alternative)
+    try:
+        words = ", ".join(_alternative(cast("Mapping[str, Any]", alternative)))
+    except (AttributeError, KeyError, TypeError):  # of a server that says it otherwise
+        return clean(alternative)
+    place = alternative.get("operation")
+    several = isinstance(place, int) and place > 0
+    return f"{words} ({clean(alternative.get('action'))})" if several else words
+
+
+def _alternative(told: Mapping[str, Any]) -> Iterator[str]:
+    for kind in ("fields", "context"):
+        yield from (f"{clean(name)} {shown_value(v)}" for name, v in told.get(kind, {}).items())
+        yield from (f"a {clean(name)}" for name in told.get(f"needs_{kind}", ()))
+        yield from (f"no {clean(name)}" for name in told.get(f"without_{kind}", ()))
+    if "login" in told:
+        yield login_words(told["login"])
+    if "key" in told:
+        yield f"a key ({clean(told['key'])})"
+    if "not_before" in told:
+        yield f"the same at {clean(told['not_before'])}"
+    if told.get("approval"):
+        yield "approval by people"
+
+
+def login_words(login: Mapping[str, Any]) -> str:
+    """Return which login it would take."""
+    level = f" with acr {clean(login['acr'])}" if login.get("acr") else ""
+    return f"a {'fresh' if login.get('fresh') else 'stronger'} login{level}"
 
 
 def entry_words(entry: Entry) -> str:

@@ -210,15 +210,18 @@ def _answer(answer: Mapping[str, Any], held: SenderConstraint) -> ToldAnswer:
         operation=answer["operation"],
         action=answer["action"],
         verdict=answer["verdict"],
-        paths=_paths(answer["paths"], held),
+        paths=told_paths(answer["paths"], held),
         forbids=tuple(answer["forbids"]),
         reasons=tuple(answer["reasons"]),
         errors=tuple(answer["errors"]),
     )
 
 
-def _paths(paths: Sequence[Mapping[str, Any]], held: SenderConstraint) -> tuple[ToldPath, ...]:
-    """Return the paths, the chosen one first, each with what decided between it and that one."""
+def told_paths(paths: Sequence[Mapping[str, Any]], held: SenderConstraint) -> tuple[ToldPath, ...]:
+    """Return recorded paths, the chosen one first, each with why it comes before the others.
+
+    held: how the key that asked binds a token.
+    """
     if not paths:
         return ()
     chosen, *others = ({k: v for k, v in p.items() if k != "policy"} for p in paths)

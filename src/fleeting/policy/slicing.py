@@ -116,9 +116,13 @@ class ScopeIndex:
             resource if resource in self._resources else None,
         )
 
+    def taking(self, key: SliceKey) -> list[Policy]:
+        """Return the policies whose scope takes a request of *key*."""
+        return [each for each in self._by_action.get(key.action, ()) if _takes(each, key)]
+
     def cut(self, key: SliceKey) -> Slice:
         """Return the slice that *key* names."""
-        taken = [each for each in self._by_action.get(key.action, ()) if _takes(each, key)]
+        taken = self.taking(key)
         forbids = [policy for policy in taken if policy.effect is Effect.FORBID]
         plain = [policy for policy in forbids if not policy.reads_limits]
         permits = [policy for policy in taken if policy.effect is Effect.PERMIT]

@@ -35,9 +35,10 @@ _TEXTS = (
 )
 _DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every")
 _COUNTS = ("max_body_bytes", "ledger_keep_days", "workers")
+_FLAGS = ("refusal_hints",)
 _TABLES = ("types", "context", "attributes")
 _ARRAYS = ("resources", "clients", "identity_providers")
-KEYS = (*_TEXTS, *_DURATIONS, *_COUNTS, *_TABLES, *_ARRAYS)
+KEYS = (*_TEXTS, *_DURATIONS, *_COUNTS, *_FLAGS, *_TABLES, *_ARRAYS)
 
 
 class SettingsError(Exception):
@@ -48,7 +49,8 @@ class SettingsError(Exception):
 class Settings:
     """An installation as its file and the environment declare it; paths are absolute.
 
-    bind: host and port to listen on. ledger_keep_days: None keeps the ledger for ever.
+    bind: host and port to listen on. refusal_hints: a refused caller reads what would be allowed.
+    ledger_keep_days: None keeps the ledger for ever.
     warnings: what weakens security, or will not work, said at every start.
     """
 
@@ -67,6 +69,7 @@ class Settings:
     checkpoint_every: timedelta
     max_body_bytes: int
     ledger_keep_days: int | None
+    refusal_hints: bool
     types: Mapping[str, OperationType]
     context_keys: Mapping[str, ContextKey]
     attributes: Mapping[str, ValueType]
@@ -162,6 +165,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         checkpoint_every=table.duration("checkpoint_every") or timedelta(minutes=1),
         max_body_bytes=table.count("max_body_bytes", 65_536) or 65_536,
         ledger_keep_days=table.count("ledger_keep_days"),
+        refusal_hints="refusal_hints" not in table.values or table.flag("refusal_hints"),
         types=types,
         context_keys=declare_context(_values(table, "context")),
         attributes=declare_attributes(

@@ -31,6 +31,7 @@ from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
 from fleeting.usecases.evaluate_access import EvaluateAccess, Question
 from fleeting.usecases.guarding import GuardDesk
+from fleeting.usecases.hinting import Hints
 from fleeting.usecases.introspect_token import IntrospectToken
 from fleeting.usecases.issue_token import IssueToken
 from fleeting.usecases.minting import Mint
@@ -98,7 +99,7 @@ def build_worker(
     declared = installation(settings)
     desk = Desk(declared, store, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(declared, provider_keys(settings, http))
-    mint = Mint(desk, policy, signing_keys, ids)
+    mint = Mint(desk, policy, signing_keys, ids, Hints(wanted=settings.refusal_hints))
     guards = GuardDesk(desk, signing_keys)
     use_cases = UseCases(
         IssueToken(desk, subjects, mint, ids),

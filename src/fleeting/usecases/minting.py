@@ -1,7 +1,7 @@
 """Decide, sign, commit: from an access request to its token, whichever door it came through."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fleeting.core.issuance import (
@@ -21,6 +21,7 @@ from fleeting.core.recording import issued_entry
 from fleeting.policy import PolicyBundle
 from fleeting.ports import Ids, Write
 from fleeting.usecases.calling import Desk, Story
+from fleeting.usecases.hinting import Hints
 
 
 class Signer(Protocol):
@@ -51,6 +52,7 @@ class Mint:
     policy: PolicySource
     signer: Signer
     ids: Ids
+    hints: Hints = field(default_factory=Hints)
 
     async def __call__(self, story: Story, request: AccessRequest) -> dict[str, Any]:
         """Return the token response (RFC 6749 §5.1).
@@ -59,10 +61,12 @@ class Mint:
             AccessDenied and its kind: see ``core.issuance.grantable``.
         """
         story.request = request
-        permitted = self.policy.current().decide(request, now=story.now)
+        bundle = self.policy.current()
+        permitted = bundle.decide(request, now=story.now)
         types = self.desk.installation.catalogue.types
         decision = story.decision = within_subject_token(request, permitted, types)
-        granted = grantable(request, decision)
+        with self.hints.on_refusal(bundle, request, decision, story.now):
+            granted = grantable(request, decision)
         token = decide_token(
             request,
             granted,
