@@ -99,6 +99,27 @@ def test_two_changes_may_still_need_approval(told, suppose):
     assert changes(told(text, suppose())) == [({"ticket": "(any)", "amount": 100}, True)]
 
 
+def test_three_changes_of_one_permit_are_tried_where_two_do_not_do(told, suppose):
+    text = (
+        f'@id("x") permit (principal, {REFUND}, resource) when {{'
+        " context.operation.amount <= 100 && context.request has ticket &&"
+        ' context.operation.currency.contains("USD") };'
+    )
+    found = {"ticket": "(any)", "amount": 100, "currency": ["USD"]}
+    assert changes(told(text, suppose())) == [(found, False)]
+
+
+def test_what_belongs_together_is_found_among_many_permits(told, suppose):
+    text = "".join(
+        f'@id("p{n}") permit (principal, {REFUND}, resource) when {{'
+        f" context.operation.amount <= {n * 10} && context.request has urgency"
+        f" && context.request.urgency > {n} }};"
+        for n in range(1, 30)
+    )
+    ((changed, _), *_) = changes(told(text, suppose()))
+    assert changed["urgency"] * 10 > changed["amount"]
+
+
 def test_a_login_would_do(told, suppose):
     text = f'@id("x") @step_up("gold") @max_age("5m") permit (principal, {REFUND}, resource);'
     found = told(text, suppose(subject="ada", acr="gold", login_age="1h"))

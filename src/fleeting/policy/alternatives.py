@@ -1,8 +1,9 @@
 """Find what would allow a refused request, by asking the engine itself: it cannot be wrong then."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import TypeAlias
 
 from fleeting.core.errors import OAuthError
 from fleeting.core.issuance import within_subject_token
@@ -10,6 +11,9 @@ from fleeting.core.model import ActionDecision, Decision, Verdict
 from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.candidates import Change
 from fleeting.policy.hypothetical import Hypothetical
+
+Things: TypeAlias = Sequence[Sequence[Change]]
+"""Changes, thing by thing: a field, a context key, the login and so on."""
 
 _TRIED_TOGETHER = 4
 """How many values of one thing are tried along with another thing."""
@@ -51,10 +55,13 @@ class Prober:
         """Return how often it may still ask."""
         return self._left
 
-    def alternatives(self, candidates: Sequence[Sequence[Change]]) -> list[Alternative]:
-        """Return what would allow it: single changes, and pairs where no single one permits.
+    def alternatives(
+        self, candidates: Things, by_permit: Iterable[Things] = ()
+    ) -> list[Alternative]:
+        """Return what would allow it: single changes, and several where no single one permits.
 
         candidates: thing by thing, the nearest values first; of each thing one value is enough.
+        by_permit: the same for single permits, those first that lack least: what belongs together.
         """
         now = self._decide(())
         if now is None or now.verdict is Verdict.PERMITTED:
@@ -63,11 +70,22 @@ class Prober:
         waits = bool(found)
         for thing in candidates:
             found += self._first([(change,) for change in thing], waits=waits)
-        if all(each.needs_approval for each in found):
-            waits = bool(found)
-            for one, other in combinations(candidates, 2):
-                found += self._first(_pairs(one, other), waits=waits)
+        for things in (*by_permit, candidates):
+            if all(each.needs_approval for each in found) and self._left:
+                found += self._together(things, waits=bool(found))
         return sorted(found, key=lambda each: (each.needs_approval, len(each.changes)))
+
+    def _together(self, things: Things, *, waits: bool) -> Iterator[Alternative]:
+        """Yield what would allow it by two or three changes; by two, three are not tried."""
+        for count in (2, 3):
+            found = [
+                alternative
+                for several in combinations(things, count)
+                for alternative in self._first(_choices(several), waits=waits)
+            ]
+            yield from found
+            if found:
+                return
 
     def _first(
         self, attempts: Sequence[tuple[Change, ...]], *, waits: bool
@@ -104,7 +122,10 @@ class Prober:
         return answer
 
 
-def _pairs(one: Sequence[Change], other: Sequence[Change]) -> list[tuple[Change, ...]]:
-    """Return pairs of the values of two things, those first that are near in both."""
-    places = product(range(len(one[:_TRIED_TOGETHER])), range(len(other[:_TRIED_TOGETHER])))
-    return [(one[i], other[j]) for i, j in sorted(places, key=sum)]
+def _choices(several: Things) -> list[tuple[Change, ...]]:
+    """Return a value of each of *several* things, those first that are near in all."""
+    places = product(*(range(min(len(thing), _TRIED_TOGETHER)) for thing in several))
+    return [
+        tuple(thing[at] for thing, at in zip(several, each, strict=True))
+        for each in sorted(places, key=sum)
+    ]

@@ -1,13 +1,13 @@
 """Explain a decision: what decided, what nearly permitted it, and what would allow it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fleeting.core.model import ActionDecision
 from fleeting.policy.alternatives import Alternative, Prober
 from fleeting.policy.bundle import PolicyBundle
-from fleeting.policy.candidates import Looked, candidates
-from fleeting.policy.conditions import Condition, Part
+from fleeting.policy.candidates import Change, Looked, candidates
+from fleeting.policy.conditions import Condition, Part, TakenApart
 from fleeting.policy.facts import Facts
 from fleeting.policy.hypothetical import Hypothetical
 from fleeting.policy.judging import Judge, Judged, Told
@@ -68,11 +68,12 @@ def _explain(
     action = action_id(operation.type, answer.action)
     granted = answer.paths[0].limits if answer.paths else None
     judged = judge.judge(action, Facts(asked.request, operation, asked.now, granted))
+    near = tuple(sorted(_near(judged), key=_distance))
     return Explanation(
         answer=answer,
-        near=tuple(sorted(_near(judged), key=_distance)),
+        near=near,
         forbids=tuple(_forbid(each) for each in judged if each.policy.id in answer.forbids),
-        alternatives=_alternatives(bundle, judge, asked, answer),
+        alternatives=_alternatives(bundle, asked, answer, [each.taken for each in judged], near),
     )
 
 
@@ -103,10 +104,16 @@ def _forbid(judged: Judged) -> Forbid:
 
 
 def _alternatives(
-    bundle: PolicyBundle, judge: Judge, asked: Hypothetical, answer: ActionDecision
+    bundle: PolicyBundle,
+    asked: Hypothetical,
+    answer: ActionDecision,
+    taken: Sequence[TakenApart],
+    near: Sequence[NearPermit],
 ) -> tuple[Alternative, ...]:
-    operation = asked.request.operations[answer.operation]
-    looked = Looked.at(judge.taken(action_id(operation.type, answer.action)))
+    def things(policies: Iterable[TakenApart]) -> list[list[Change]]:
+        return candidates(asked, answer.operation, Looked.at(policies), bundle.world)
+
     prober = Prober(bundle, asked, answer.operation, answer.action, budget=BUDGET)
-    things = candidates(asked, answer.operation, looked, bundle.world)
-    return tuple(prober.alternatives(things))
+    apart = {each.policy.id: each for each in taken}
+    by_permit = (things([apart[each.policy.id]]) for each in near if not each.personal)
+    return tuple(prober.alternatives(things(taken), by_permit))

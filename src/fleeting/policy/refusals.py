@@ -5,10 +5,10 @@ answer told is one the engine gave. No policy, group, attribute or name of anybo
 text that stands in a policy alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from fleeting.core.model import ActionDecision, Decision, Json, Verdict
-from fleeting.policy.alternatives import Alternative, Prober
+from fleeting.policy.alternatives import Alternative, Prober, Things
 from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.candidates import ANY, Change, Looked, What, candidates
 from fleeting.policy.conditions import TakenApart, take_apart
@@ -17,6 +17,7 @@ from fleeting.policy.policies import Policy
 from fleeting.policy.recent import Recent
 from fleeting.policy.schema import action_id
 from fleeting.policy.slicing import ScopeIndex, SliceKey
+from fleeting.policy.tree import Effect
 
 BUDGET = 32
 """How often one refusal may ask the engine: it must cost little, however often it is provoked."""
@@ -28,6 +29,7 @@ SLICES = 1024
 """For how many slices it is remembered at least what their policies look at."""
 
 _OF_ONE_THING = 6
+_PERMITS = 8  # of how many permits it is tried what belongs together
 _TELLING = frozenset({Verdict.NO_PERMIT, Verdict.FORBIDDEN, Verdict.NEEDS_APPROVAL})
 _TELLING |= {Verdict.NEEDS_STEP_UP, Verdict.NOT_BOUND}
 
@@ -41,7 +43,7 @@ class Refusals:
         """Tell by *bundle*; policies are taken apart when they are first needed."""
         self._bundle = bundle
         self._index = ScopeIndex([*bundle.policies.values()], bundle.world.types)
-        self._looked: Recent[SliceKey, Looked] = Recent(SLICES)
+        self._looked: Recent[SliceKey, tuple[Looked, ...]] = Recent(SLICES)
         self._taken: dict[str, TakenApart] = {}
 
     def would_allow(self, asked: Hypothetical, decision: Decision) -> list[Json]:
@@ -54,7 +56,9 @@ class Refusals:
         for answer in decision.answers:
             if answer.verdict in _TELLING and budget and len(told) < MOST_TOLD:
                 prober = self._prober(asked, answer, budget)
-                alternatives = prober.alternatives(self._things(asked, answer))
+                looked = self._looked_at(asked, answer)
+                things, *by_permit = (_things(asked, answer, each, self._bundle) for each in looked)
+                alternatives = prober.alternatives(things, by_permit)
                 told += (_told(asked, answer, each) for each in alternatives)
                 budget = prober.left
         return told[:MOST_TOLD]
@@ -62,23 +66,33 @@ class Refusals:
     def _prober(self, asked: Hypothetical, answer: ActionDecision, budget: int) -> Prober:
         return Prober(self._bundle, asked, answer.operation, answer.action, budget=budget)
 
-    def _things(self, asked: Hypothetical, answer: ActionDecision) -> Sequence[Sequence[Change]]:
+    def _looked_at(self, asked: Hypothetical, answer: ActionDecision) -> tuple[Looked, ...]:
+        """Return what the policies look at whose scope takes the caller, and then each permit.
+
+        Of others nothing is told.
+        """
         operation = asked.request.operations[answer.operation]
         key = self._index.key(action_id(operation.type, answer.action), asked.request)
-        looked = self._looked.get(key) or self._looked.put(key, self._look(key))
-        things = candidates(asked, answer.operation, looked, self._bundle.world)
-        public = ([each for each in thing if not each.disclosed] for thing in things)
-        return [thing[:_OF_ONE_THING] for thing in public if thing]
+        return self._looked.get(key) or self._looked.put(key, self._look(key))
 
-    def _look(self, key: SliceKey) -> Looked:
-        """Return what the policies look at whose scope takes the caller: others are not told of."""
-        return Looked.at([*map(self._apart, self._index.taking(key))])
+    def _look(self, key: SliceKey) -> tuple[Looked, ...]:
+        taken = [*map(self._apart, self._index.taking(key))]
+        permits = [each for each in taken if each.policy.effect is Effect.PERMIT]
+        return (Looked.at(taken), *(Looked.at([permit]) for permit in permits[:_PERMITS]))
 
     def _apart(self, policy: Policy) -> TakenApart:
         found = self._taken.get(policy.id)
         if found is None:
             found = self._taken[policy.id] = take_apart(policy)
         return found
+
+
+def _things(
+    asked: Hypothetical, answer: ActionDecision, looked: Looked, bundle: PolicyBundle
+) -> Things:
+    things = candidates(asked, answer.operation, looked, bundle.world)
+    public = ([each for each in thing if not each.disclosed] for thing in things)
+    return [thing[:_OF_ONE_THING] for thing in public if thing]
 
 
 def _told(asked: Hypothetical, answer: ActionDecision, alternative: Alternative) -> Json:
