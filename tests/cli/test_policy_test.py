@@ -107,7 +107,7 @@ def test_a_mistake_in_a_test_is_shown_with_its_line(fleeting, config, policies):
     assert done.stderr == (
         "here/policies/tests/more.toml:5:12: expect.decision: is not 'permitt'\n"
         '   5 | decision = "permitt"\n'
-        "     |            ^\n"
+        "     |            ^^^^^^^^^\n"
         "   did you mean 'permit'?\n"
         "\n"
     )

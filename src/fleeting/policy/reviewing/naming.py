@@ -12,6 +12,7 @@ from fleeting.policy.reviewing.reviewed import Reviewed
 from fleeting.policy.tree import Uid
 
 _NO_USERS = "no identity provider is declared, so there are no users"
+_VOUCHED = 'declare it, or @accept("unknown-user: …") where an enforcement point vouches for them'
 _KINDS = ("Group", "Client", "User")
 
 
@@ -37,7 +38,7 @@ def warn_of_names(policies: Sequence[Reviewed], declared: Declared) -> Iterator[
     for policy in policies:
         if policy.policy.principal.type == "User" and not declared.users:
             at = policy.text.find_near("User", "is")
-            yield policy.warn(rules.UNKNOWN_USER, _NO_USERS, at=at)
+            yield policy.warn(rules.UNKNOWN_USER, _NO_USERS, _VOUCHED, at=at)
         for uid in sorted(policy.policy.reads.entities):
             found = _nobody(uid.type, uid.id, declared)
             if found is not None:
@@ -57,7 +58,7 @@ def _nobody(kind: str, id_: str, declared: Declared) -> tuple[str, str, str] | N
         hint = likely(id_, _declared(kind, declared))
         return rules.UNKNOWN_CLIENT, f"no client is declared as `{id_}`", hint
     if kind == "User" and not declared.users:
-        return rules.UNKNOWN_USER, _NO_USERS, ""
+        return rules.UNKNOWN_USER, _NO_USERS, _VOUCHED
     if kind == "User" and not id_.startswith(declared.users):
         hint = f"ids of users begin with {' or '.join(map(repr, declared.users))}"
         return rules.UNKNOWN_USER, f"no identity provider has a user `{id_}`", hint
