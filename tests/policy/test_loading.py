@@ -227,7 +227,8 @@ def test_the_digest_names_the_set_whatever_the_order_of_its_files(world):
     assert len(digest) == 64
     assert load_policies([b, a], world).digest == digest
     assert load_policies([a], world).digest != digest
-    assert load_policies([a, b], PolicyWorld(types=world.types)).digest != digest
+    assert load_policies([replace(a, name="/elsewhere/a"), b], world).digest == digest
+    assert load_policies([a, replace(b, name="c")], world).digest != digest
 
 
 def test_no_policies_are_a_set_too(world):

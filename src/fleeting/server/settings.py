@@ -44,10 +44,12 @@ class SettingsError(Exception):
 class Settings:
     """An installation as its file and the environment declare it; paths are absolute.
 
-    bind: host and port to listen on. ledger_keep_days: None keeps the ledger for ever.
+    file: where it was read from, to be read again. bind: host and port to listen on.
+    ledger_keep_days: None keeps the ledger for ever.
     warnings: what weakens security, or will not work, said at every start.
     """
 
+    file: Path
     directory: Path
     issuer: str
     database: str
@@ -86,7 +88,7 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     values = _read_toml(path)
     values.update(_from_environment(given))
     try:
-        settings = _settings(Table("", values), path.resolve().parent)
+        settings = _settings(Table("", values), path.resolve())
     except DeclarationError as error:
         raise SettingsError(f"{path}: {error}") from error
     return replace(settings, warnings=(*settings.warnings, *_unknown_variables(given)))
@@ -133,14 +135,16 @@ def _toml_value(name: str, text: str) -> object:
         raise SettingsError(f"{name} is not a TOML value: {error}") from None
 
 
-def _settings(table: Table, directory: Path) -> Settings:
+def _settings(table: Table, file: Path) -> Settings:
     table.allow_only(KEYS)
+    directory = file.parent
     issuer = _issuer(table)
     types = {n: declare_type(n, t.values) for n, t in table.tables("types").items()}
     providers = _declared(table, "identity_providers", declare_provider)
     resources = _declared(table, "resources", declare_resource)
     clients = _declared(table, "clients", declare_client)
     settings = Settings(
+        file=file,
         directory=directory,
         issuer=issuer,
         database=_database(table, directory),
@@ -254,6 +258,15 @@ def _check_names(settings: Settings) -> None:
     _unique("identity_providers", "subject_prefix", prefixes)  # else alice is anybody's
     guards = [r.resource.client_id for r in settings.resources if r.resource.client_id is not None]
     _unique("resources", "client_id", guards)
+    check_types(settings)
+
+
+def check_types(settings: Settings) -> None:
+    """Refuse types that resources or clients name and nobody declares.
+
+    Raises:
+        DeclarationError: says which, and who names it.
+    """
     for resource in settings.resources:
         _known_types(f"resource {resource.resource.identifier}", resource.resource.types, settings)
     for declared in settings.clients:

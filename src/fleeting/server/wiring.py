@@ -6,17 +6,20 @@ from typing import Any
 
 import httpx
 
-from fleeting.policy import PolicyBundle
+from fleeting.policy import PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
+from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
     http_client,
     installation,
     load_policy_set,
+    policy_world,
     provider_keys,
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
-from fleeting.server.settings import Settings
+from fleeting.server.reloading import Reloading
+from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
 from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
@@ -28,19 +31,9 @@ from fleeting.usecases.issue_token import IssueToken
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.report_call import ReportCall
 from fleeting.usecases.revoke_token import RevokeToken
+from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
 from fleeting.usecases.subjects import Subjects
-
-
-@dataclass(slots=True)
-class PolicyInForce:
-    """The policy set in force: one reference, swapped whole."""
-
-    bundle: PolicyBundle
-
-    def current(self) -> PolicyBundle:
-        """Return the whole set."""
-        return self.bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +59,21 @@ class Worker:
     clock: Clock
     http: httpx.AsyncClient
     metrics: Metrics
+    reloading: Reloading
     use_cases: UseCases
 
 
 def build_worker(
-    settings: Settings, *, clock: Clock | None = None, http: httpx.AsyncClient | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    http: httpx.AsyncClient | None = None,
+    replaces: bool = False,
 ) -> Worker:
     """Return a worker for *settings*, its store still to be opened.
 
     clock, http: the world as a simulator has it; the machine's own by default.
+    replaces: it may have to serve while the policy directory is wrong, as its siblings do.
 
     Raises:
         SettingsError, SigningKeysError, PolicyProblems: the installation cannot be served.
@@ -83,11 +82,12 @@ def build_worker(
     http = http or http_client()
     store = open_store(settings.database, clock=clock, base_dir=settings.directory)
     signing_keys = SigningKeys(settings.signing_keys, settings.max_lifetime, clock.now())
-    policy = PolicyInForce(load_policy_set(settings))
-    declared = installation(settings)
-    desk = Desk(declared, store, clock, signing_keys.nonces, StrangersBudget())
-    subjects = Subjects(declared, provider_keys(settings, http))
-    mint = Mint(desk, policy, signing_keys, ids)
+    policy, broken = _policy(settings, replaces=replaces)
+    metrics = Metrics()
+    reloading = Reloading(settings, store, clock, policy, metrics, broken)
+    desk = Desk(policy, store, clock, signing_keys.nonces, StrangersBudget())
+    subjects = Subjects(provider_keys(settings, http))
+    mint = Mint(desk, signing_keys, ids)
     guards = GuardDesk(desk, signing_keys)
     use_cases = UseCases(
         IssueToken(desk, subjects, mint, ids),
@@ -97,7 +97,19 @@ def build_worker(
         RevokeToken(guards),
         ReportCall(guards),
     )
-    return Worker(settings, store, signing_keys, policy, clock, http, Metrics(), use_cases)
+    return Worker(settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases)
+
+
+def _policy(settings: Settings, *, replaces: bool) -> tuple[PolicyInForce, Exception | None]:
+    """Return the rules to begin with: none at all where the directory is wrong and may be."""
+    declared = installation(settings)
+    try:
+        return PolicyInForce(Rules(declared, load_policy_set(settings))), None
+    except (PolicyProblems, SettingsError) as error:
+        if not replaces:
+            raise
+        nothing = load_policies((), policy_world(settings))
+        return PolicyInForce(Rules(declared, nothing)), error
 
 
 def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:

@@ -18,7 +18,6 @@ from fleeting.core.issuance import (
 from fleeting.core.jose import KeySet
 from fleeting.core.model import AccessRequest
 from fleeting.core.recording import issued_entry
-from fleeting.policy import PolicyBundle
 from fleeting.ports import Ids, Write
 from fleeting.usecases.calling import Desk, Story
 
@@ -35,20 +34,11 @@ class Signer(Protocol):
         ...
 
 
-class PolicySource(Protocol):
-    """The policy set in force."""
-
-    def current(self) -> PolicyBundle:
-        """Return the whole set; a request keeps to the one it started with."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Mint:
     """Make the one token that an access request is worth. Nothing leaves before it is recorded."""
 
     desk: Desk
-    policy: PolicySource
     signer: Signer
     ids: Ids
 
@@ -59,14 +49,18 @@ class Mint:
             AccessDenied and its kind: see ``core.issuance.grantable``.
         """
         story.request = request
-        permitted = self.policy.current().decide(request, now=story.now)
-        types = self.desk.installation.catalogue.types
+        rules = story.rules
+        permitted = rules.policy.decide(request, now=story.now)
+        if rules.shadow is not None:
+            differed = rules.shadow.watch(request, permitted, now=story.now)
+            story.aside = () if differed is None else (differed,)
+        types = rules.installation.catalogue.types
         decision = story.decision = within_subject_token(request, permitted, types)
         granted = grantable(request, decision)
         token = decide_token(
             request,
             granted,
-            issuer=self.desk.installation.issuer,
+            issuer=rules.installation.issuer,
             jti=self.ids.new_id(),
             now=story.now,
         )
