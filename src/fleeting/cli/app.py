@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fleeting import __version__
-from fleeting.cli import audit, db, keys, policy
+from fleeting.cli import audit, db, keys, policy, policy_sets
 from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
@@ -69,6 +69,22 @@ add(
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
     cls=TakesIds,
 )
+add(
+    policy.app,
+    policy_sets.load,
+    "fleeting policy load",
+    "fleeting policy load /srv/releases/42/policies -c fleeting.toml",
+)
+add(
+    policy.app,
+    policy_sets.shadow,
+    "fleeting policy shadow candidate/",
+    "fleeting policy shadow 3f8a21c0",
+    "fleeting policy shadow --stop",
+)
+add(policy.app, policy_sets.promote, "fleeting policy promote")
+add(policy.app, policy_sets.rollback, "fleeting policy rollback 3f8a21c0")
+add(policy.app, policy_sets.sets, "fleeting policy sets", "fleeting policy sets --json | jq .[0]")
 app.add_typer(audit.app)
 app.add_typer(policy.app)
 app.add_typer(keys.app)

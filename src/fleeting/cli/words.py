@@ -202,6 +202,6 @@ _WORDS = {
     EntryKind.POLICY_SHADOWED: lambda body: _policies(body, "are shadowed"),
     EntryKind.POLICY_UNSHADOWED: lambda body: _policies(body, "are no longer shadowed"),
     EntryKind.POLICY_PROMOTED: lambda body: _policies(body, "are promoted"),
-    EntryKind.POLICY_ROLLED_BACK: lambda body: _policies(body, "are rolled back to"),
+    EntryKind.POLICY_ROLLED_BACK: lambda body: _policies(body, "are live again"),
     EntryKind.POLICY_DIFFERED: _differed,
 }

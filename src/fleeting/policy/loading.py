@@ -52,14 +52,13 @@ def load_steps(
             loading.take(text)
             yield
     yield from loading.validate()
-    if loading.problems or any(_repeated_ids(loading.loaded)):
-        raise PolicyProblems([*loading.problems, *_repeated_ids(loading.loaded)])
-    return _bundle(loading, set_digest(files, world.types))
-
-
-def _bundle(loading: "_Loading", digest: str) -> PolicyBundle:
+    repeated = [*_repeated_ids(loading.loaded)]
+    yield
+    if loading.problems or repeated:
+        raise PolicyProblems([*loading.problems, *repeated])
+    digest = set_digest(files, world.types)
+    yield
     policies = {policy.id: policy for _, policy in loading.loaded}
-    world = loading.world
     return PolicyBundle(
         policies=policies,
         schema=loading.schema,

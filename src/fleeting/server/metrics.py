@@ -18,9 +18,13 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """Counters and histograms of one worker; with several, ``render`` adds them all up."""
+    """Counters and histograms of one worker; with several, ``render`` adds them all up.
+
+    in_flight: how many requests this worker is answering now.
+    """
 
     def __init__(self) -> None:
+        self.in_flight = 0
         self._registry = CollectorRegistry()
         self._answers = Counter(
             "fleeting_answers",

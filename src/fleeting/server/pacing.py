@@ -2,50 +2,52 @@
 
 import asyncio
 import gc
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import TypeVar
 
 T = TypeVar("T")
 
-SLICE_SECONDS = 0.001
+SLICE_SECONDS = 0.0005
 """How long the loop is held at a time; one step may take longer."""
 
-BUSY_SECONDS = 0.0005
-"""A turn of the loop that takes longer than this had requests to serve."""
+PATIENCE = 5
+"""How long requests in flight are waited for, in times of what a slice took."""
 
-REST_SECONDS = 0.002
-"""How long it is then left alone."""
+_PAUSE_SECONDS = 0.001
 
 
-async def paced(steps: Generator[None, None, T]) -> T:
-    """Run *steps* to their end and return what they come to, giving way after every slice.
+async def paced(steps: Generator[None, None, T], busy: Callable[[], bool]) -> T:
+    """Run *steps* to their end and return what they come to, giving way to requests.
 
-    On an idle server this takes as long as the work; a busy one is given most of its time.
+    On an idle server this takes as long as the work. While the server is *busy* the work waits,
+    but not for ever: it gets one part in six of the time at least.
     """
     collects = gc.isenabled()
-    gc.disable()  # what is built stays: looking through it again and again is long and in vain
+    gc.disable()
     try:
         while True:
+            began = perf_counter()
             try:
-                _slice(steps)
+                _slice(steps, began + SLICE_SECONDS)
             except StopIteration as done:
                 result: T = done.value
                 return result
-            await _give_way()
+            await _give_way(busy, perf_counter() - began)
     finally:
+        gc.freeze()  # what was built stays: to look through it for garbage is long and in vain
         if collects:
             gc.enable()
 
 
-def _slice(steps: Generator[None, None, T]) -> None:
-    until = perf_counter() + SLICE_SECONDS
+def _slice(steps: Generator[None, None, T], until: float) -> None:
+    next(steps)
     while perf_counter() < until:
         next(steps)
 
 
-async def _give_way() -> None:
-    began = perf_counter()
-    await asyncio.sleep(0)
-    if perf_counter() - began > BUSY_SECONDS:
-        await asyncio.sleep(REST_SECONDS)
+async def _give_way(busy: Callable[[], bool], took: float) -> None:
+    until = perf_counter() + took * PATIENCE
+    await asyncio.sleep(0)  # let in who waits at the door
+    while busy() and perf_counter() < until:  # noqa: ASYNC110 -- busy servers have no event
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,7 +1,6 @@
 """Keep a worker on the policy set that is in force: follow the store, and the directory."""
 
 import asyncio
-import gc
 from dataclasses import dataclass, replace
 
 import structlog
@@ -160,7 +159,6 @@ class Reloading:
         installation = self._policy.rules().installation.with_types(live.world.types)
         self._policy.swap(Rules(installation, live, self._candidate))
         self._state, self._troubles.state = state, ""
-        gc.freeze()  # what is here now stays: no collection need look at it again
         self._show()
         if live.digest != before:
             self._metrics.reloaded(LOADED)
@@ -204,7 +202,7 @@ class Reloading:
         settings = replace(self._settings, types=set_.types)
         check_types(settings)
         steps = load_steps(set_.sources, policy_world(settings), known=self._policy.bundle)
-        bundle = await paced(steps)
+        bundle = await paced(steps, lambda: self._metrics.in_flight > 0)
         return self._built.put(bundle.digest, bundle)
 
     # ---------------------------------------------------------------------- the directory
