@@ -215,10 +215,10 @@ class PolicySets(Protocol):
         """Return every set that is kept, newest first."""
         ...
 
-    async def seen_digest(self, place: str) -> str | None:
+    async def last_seen(self, place: str) -> SeenDirectory | None:
         """Return what the directory at *place* held when it was last looked at.
 
-        Where it never was, what the directory that was looked at last held; None: there is none.
+        Where it never was, what the directory held that was looked at last; None: there is none.
         """
         ...
 

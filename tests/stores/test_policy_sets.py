@@ -45,7 +45,7 @@ async def test_before_anything_was_loaded_nothing_is_live(store):
     assert await store.policy_state() == PolicyState(0, "", None)
     assert await store.policy_text(A) is None
     assert await store.policy_records() == []
-    assert await store.seen_digest("here") is None
+    assert await store.last_seen("here") is None
 
 
 async def test_a_move_is_seen_by_all_and_recorded_with_it(backend, store, move):
@@ -67,7 +67,7 @@ async def test_a_move_from_a_state_that_is_gone_does_nothing(store, move):
     assert not await move(0, B, keep=kept(B), directory=late)
     assert await store.policy_state() == PolicyState(1, A, None)
     assert await store.policy_text(B) is None
-    assert await store.seen_digest("here") is None
+    assert await store.last_seen("here") is None
     assert len([it async for it in store.entries()]) == 1
 
 
@@ -94,7 +94,7 @@ async def test_when_recording_fails_nothing_has_moved(store):
         await store.commit(Write(move=wish, record=fail))
     assert await store.policy_state() == PolicyState()
     assert await store.policy_records() == []
-    assert await store.seen_digest("here") is None
+    assert await store.last_seen("here") is None
 
 
 async def test_beside_a_replayed_claim_nothing_is_moved(store, claim):
@@ -124,16 +124,17 @@ async def test_a_set_that_is_stored_again_keeps_its_first_record_and_gets_its_te
 
 
 async def test_what_a_directory_held_is_remembered_for_each_place(store, move):
-    await move(0, A, directory=SeenDirectory("one", A, NOW))
-    await move(1, B, directory=SeenDirectory("two", B, NOW + timedelta(minutes=1)))
-    assert await store.seen_digest("one") == A
-    assert await store.seen_digest("two") == B
-    assert await store.seen_digest("three") == B  # a new place: what was seen last anywhere
-    seen = SeenDirectory("one", C, NOW + timedelta(minutes=2))
-    await move(2, B, directory=seen)
-    assert await store.seen_digest("one") == C
-    assert await store.seen_digest("three") == C
-    assert await store.seen_digest("two") == B
+    one = SeenDirectory("one \0", A, NOW)
+    two = SeenDirectory("two", B, NOW + timedelta(minutes=1))
+    await move(0, A, directory=one)
+    await move(1, B, directory=two)
+    assert await store.last_seen("one \0") == one
+    assert await store.last_seen("two") == two
+    assert await store.last_seen("three") == two  # a new place: what was seen last anywhere
+    changed = replace(one, digest=C, at=NOW + timedelta(minutes=2))
+    await move(2, B, directory=changed)
+    assert await store.last_seen("one \0") == await store.last_seen("three") == changed
+    assert await store.last_seen("two") == two
 
 
 async def test_a_state_whose_row_is_gone_begins_anew(database):

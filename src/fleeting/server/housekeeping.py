@@ -15,7 +15,7 @@ from fleeting.ports import StoreUnavailableError, Write
 from fleeting.server.wiring import Worker
 
 _KEYS_EVERY = timedelta(seconds=1)
-_POLICIES_EVERY = timedelta(milliseconds=200)
+_POLICIES_EVERY = timedelta(milliseconds=150)
 _PRUNE_EVERY = timedelta(seconds=30)
 _PRUNE_ROWS = 5_000
 _PRUNE_BATCHES = 60

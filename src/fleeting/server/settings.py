@@ -49,7 +49,6 @@ class Settings:
     warnings: what weakens security, or will not work, said at every start.
     """
 
-    file: Path
     directory: Path
     issuer: str
     database: str
@@ -71,6 +70,7 @@ class Settings:
     clients: tuple[ClientDeclaration, ...]
     providers: tuple[ProviderDeclaration, ...]
     warnings: tuple[str, ...] = field(default=())
+    file: Path = Path(DEFAULT_CONFIG)
 
 
 def config_path(given: Path | None = None) -> Path:
@@ -88,10 +88,11 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     values = _read_toml(path)
     values.update(_from_environment(given))
     try:
-        settings = _settings(Table("", values), path.resolve())
+        settings = _settings(Table("", values), path.resolve().parent)
     except DeclarationError as error:
         raise SettingsError(f"{path}: {error}") from error
-    return replace(settings, warnings=(*settings.warnings, *_unknown_variables(given)))
+    warnings = (*settings.warnings, *_unknown_variables(given))
+    return replace(settings, file=path.resolve(), warnings=warnings)
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
@@ -135,16 +136,14 @@ def _toml_value(name: str, text: str) -> object:
         raise SettingsError(f"{name} is not a TOML value: {error}") from None
 
 
-def _settings(table: Table, file: Path) -> Settings:
+def _settings(table: Table, directory: Path) -> Settings:
     table.allow_only(KEYS)
-    directory = file.parent
     issuer = _issuer(table)
     types = {n: declare_type(n, t.values) for n, t in table.tables("types").items()}
     providers = _declared(table, "identity_providers", declare_provider)
     resources = _declared(table, "resources", declare_resource)
     clients = _declared(table, "clients", declare_client)
     settings = Settings(
-        file=file,
         directory=directory,
         issuer=issuer,
         database=_database(table, directory),

@@ -23,7 +23,7 @@ from fleeting.core.evidence import (
 )
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.token_accounts import TokenState
-from fleeting.ports import TOKEN_GRACE, PolicySetRecord, StoreUnavailableError
+from fleeting.ports import TOKEN_GRACE, PolicySetRecord, SeenDirectory, StoreUnavailableError
 from fleeting.stores.pruning import Pruner
 from fleeting.stores.schema import (
     chains,
@@ -31,6 +31,7 @@ from fleeting.stores.schema import (
     ledger,
     policy_directories,
     policy_sets,
+    seen_directory,
     tokens,
 )
 
@@ -102,12 +103,13 @@ class SqlArchive:
             lambda connection: [kept_record(*row) for row in connection.execute(query)]
         )
 
-    async def seen_digest(self, place: str) -> str | None:
+    async def last_seen(self, place: str) -> SeenDirectory | None:
         """See ``ports.PolicySets``."""
         seen = policy_directories.c
         order = ((seen.place == storable(place)).desc(), seen.seen_at.desc(), seen.place.desc())
-        query = select(seen.digest).order_by(*order).limit(1)
-        return await self._read(lambda connection: connection.execute(query).scalar())
+        query = select(policy_directories).order_by(*order).limit(1)
+        row = await self._read(lambda connection: connection.execute(query).first())
+        return None if row is None else seen_directory(*row)
 
     async def prune(
         self,

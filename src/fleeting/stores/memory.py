@@ -109,12 +109,11 @@ class MemoryStore:
         records = [kept.record for kept in self.tables.policy_sets.values()]
         return sorted(records, key=lambda it: (it.stored_at, it.digest), reverse=True)
 
-    async def seen_digest(self, place: str) -> str | None:
+    async def last_seen(self, place: str) -> SeenDirectory | None:
         """See ``ports.PolicySets``."""
         self._check()
         seen = self.tables.directories.values()
-        last = max(seen, key=lambda it: (it.place == place, it.at, it.place), default=None)
-        return None if last is None else last.digest
+        return max(seen, key=lambda it: (it.place == place, it.at, it.place), default=None)
 
     async def story(self, id_: str) -> Sequence[ChainedEntry]:
         """See ``ports.Evidence``."""

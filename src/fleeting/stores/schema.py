@@ -165,3 +165,8 @@ def kept_record(digest: str, stored_at: int, by: str, source: str) -> PolicySetR
 def directory_row(seen: SeenDirectory) -> tuple[str, str, int]:
     """Return *seen* as the columns of ``policy_directories``."""
     return storable(seen.place), seen.digest, microseconds(seen.at)
+
+
+def seen_directory(place: str, digest: str, seen_at: int) -> SeenDirectory:
+    """Return what the columns of ``policy_directories`` say."""
+    return SeenDirectory(original(place), digest, instant(seen_at))

@@ -65,18 +65,17 @@ class ChangePolicy:
         move = _live(state, digest, keep=self._kept(set_, origin))
         if place is not None:
             move = replace(move, directory=self._seen(place, digest))
-            known = await self.store.seen_digest(place)
-        else:
-            known = digest
-        if state.live == digest == known:
+        known = place is None or await self._last_seen(place) == (place, digest)
+        if state.live == digest and known:
             return Change(state, state)
         return await self._do(EntryKind.POLICY_LOADED, digest, state, move, origin)
 
     async def take_directory(self, set_: PolicySet, origin: Origin, place: str) -> PolicyState:
         """Make *set_* live unless it was taken from *place* before, and return the state then.
 
-        So of several workers that see one change, one loads it; and what a rollback took out of
-        force comes back only when its directory changes again.
+        So of several workers that see one change, one loads it; what a rollback took out of force
+        comes back only when its directory changes again; and a machine whose directory is old
+        undoes nothing when it starts. At a new place, what was taken last anywhere counts.
 
         Raises:
             StoreUnavailableError: the state does not stand still, or cannot be had.
@@ -84,12 +83,14 @@ class ChangePolicy:
         digest = set_.digest
         for _ in range(_ATTEMPTS):
             state = await self.store.policy_state()
-            if state.live and await self.store.seen_digest(place) == digest:
+            where, seen = await self._last_seen(place)
+            if state.live and seen == digest and where == place:
                 return state
-            move = replace(
-                _live(state, digest, keep=self._kept(set_, origin)),
-                directory=self._seen(place, digest),
-            )
+            if state.live and seen == digest:
+                move = PolicyMove(state.revision, state.live, state.candidate)
+            else:
+                move = _live(state, digest, keep=self._kept(set_, origin))
+            move = replace(move, directory=self._seen(place, digest))
             try:
                 change = await self._do(EntryKind.POLICY_LOADED, digest, state, move, origin)
             except PolicyChangeError:
@@ -105,7 +106,7 @@ class ChangePolicy:
         key: what names its content, whether or not it is a set.
         """
         state = await self.store.policy_state()
-        if await self.store.seen_digest(place) == key:
+        if await self._last_seen(place) == (place, key):
             return
         now = self.clock.now()
         entry = refused_set_entry(now, digest, state.live, problem, origin)
@@ -162,6 +163,10 @@ class ChangePolicy:
             return Change(state, state)
         move = _live(state, digest)
         return await self._do(EntryKind.POLICY_ROLLED_BACK, digest, state, move, origin)
+
+    async def _last_seen(self, place: str) -> tuple[str, str]:
+        seen = await self.store.last_seen(place)
+        return ("", "") if seen is None else (seen.place, seen.digest)
 
     async def _candidate(self) -> tuple[PolicyState, str]:
         state = await self.store.policy_state()
