@@ -123,8 +123,8 @@ class Write:
     token: TokenRecord | None = None
     spend: Spend | None = None
     revoke: Revocation | None = None
-    move: PolicyMove | None = None
     record: Callable[[Outcome], Sequence[Entry]] = _nothing
+    move: PolicyMove | None = None
 
 
 class Ledger(Protocol):

@@ -24,6 +24,7 @@ from fleeting.core.token_accounts import TokenState
 from fleeting.ports import (
     NOTHING_LOADED,
     TOKEN_GRACE,
+    Claim,
     Clock,
     KeptPolicySet,
     Outcome,
@@ -188,7 +189,9 @@ class MemoryStore:
         self._check()
         tables = self.tables
         with tables.lock:
-            claims = {(it.space, it.digest): it for write in writes for it in write.claims}
+            claims: dict[ClaimKey, Claim] = {}
+            for claim in (it for write in writes for it in write.claims):
+                claims.setdefault((claim.space, claim.digest), claim)
             fresh = {key for key in claims if key not in tables.proofs}
             taken = {key: claims[key].expires_at for key in fresh}
             tokens, uses = dict(tables.tokens), dict(tables.uses)

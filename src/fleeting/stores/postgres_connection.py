@@ -233,8 +233,8 @@ class PostgresWriter(_Connection):
         """Take the batch's claims; lock and read what its spends and revocations are about."""
         claims = {
             (storable(it.space), it.digest): (it.space, it.expires_at)
-            for write in writes
-            for it in write.claims
+            for write in reversed(writes)
+            for it in reversed(write.claims)  # of one claim made twice, the first is taken
         }
         fresh: set[ClaimKey] = set()
         if claims:
