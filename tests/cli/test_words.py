@@ -10,6 +10,21 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 OPERATION = {"type": "payment_refund", "actions": ["refund"], "amount": 5000, "ok": True}
 SAID = "payment_refund:refund amount=5000 ok=true"
 
+DEED = {
+    "digest": "0123456789abcdef",
+    "live_before": "fedcba9876543210",
+    "live": "0123456789abcdef",
+    "candidate_before": None,
+    "candidate": None,
+    "by": "alice@here",
+    "how": "fleeting policy load",
+    "process": 1,
+    "from": "/etc/policies",
+}
+WHO = "by alice@here, fleeting policy load"
+BY = f"from /etc/policies, {WHO}"
+SHADOWED = {**DEED, "live": DEED["live_before"], "candidate": DEED["digest"]}
+
 BODIES = {
     EntryKind.TOKEN_ISSUED: (
         {
@@ -67,6 +82,31 @@ BODIES = {
     EntryKind.LEDGER_PRUNED: (
         {"before": "2026-01-01"},
         "entries from before 2026-01-01 are deleted",
+    ),
+    EntryKind.POLICY_LOADED: (
+        {**DEED, "live_before": None},
+        f"policies 0123456789ab are loaded, {BY}",
+    ),
+    EntryKind.POLICY_REFUSED: (
+        {**DEED, "problem": "a.cedar:1:1: bad\nb.cedar:1:1: worse"},
+        f"policies from /etc/policies are wrong, 0123456789ab stays live: a.cedar:1:1: bad ({WHO})",
+    ),
+    EntryKind.POLICY_SHADOWED: (SHADOWED, f"policies 0123456789ab are shadowed, {BY}"),
+    EntryKind.POLICY_UNSHADOWED: (
+        {**SHADOWED, "candidate": None},
+        f"policies 0123456789ab are no longer shadowed, {BY}",
+    ),
+    EntryKind.POLICY_PROMOTED: (
+        DEED,
+        f"policies 0123456789ab are promoted, instead of fedcba987654, {BY}",
+    ),
+    EntryKind.POLICY_ROLLED_BACK: (
+        DEED,
+        f"policies 0123456789ab are live again, instead of fedcba987654, {BY}",
+    ),
+    EntryKind.POLICY_DIFFERED: (
+        {"difference": "newly_denied", "candidate": {"policy_digest": "0123456789abcdef"}},
+        "the candidate 0123456789ab would not permit this",
     ),
 }
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fleeting import __version__
-from fleeting.cli import audit, db, keys, policy, policy_explain, policy_test
+from fleeting.cli import audit, db, keys, policy, policy_explain, policy_sets, policy_test
 from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
@@ -103,6 +103,22 @@ add(
     name="explain",
     cls=TakesIds,
 )
+add(
+    policy.app,
+    policy_sets.load,
+    "fleeting policy load",
+    "fleeting policy load /srv/releases/42/policies -c fleeting.toml",
+)
+add(
+    policy.app,
+    policy_sets.shadow,
+    "fleeting policy shadow candidate/",
+    "fleeting policy shadow 3f8a21c0",
+    "fleeting policy shadow --stop",
+)
+add(policy.app, policy_sets.promote, "fleeting policy promote")
+add(policy.app, policy_sets.rollback, "fleeting policy rollback 3f8a21c0")
+add(policy.app, policy_sets.sets, "fleeting policy sets", "fleeting policy sets --json | jq .[0]")
 app.add_typer(audit.app)
 app.add_typer(policy.app)
 app.add_typer(keys.app)

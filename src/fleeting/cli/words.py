@@ -220,6 +220,37 @@ def _pruned(body: Mapping[str, Any]) -> str:
     return f"entries from before {clean(body['before'])} are deleted"
 
 
+def _origin(body: Mapping[str, Any]) -> str:
+    return f"by {clean(body['by'])}, {clean(body['how'])}"
+
+
+def _policies(body: Mapping[str, Any], deed: str) -> str:
+    digest = clean(body["digest"])[:SHORT]
+    before = f", instead of {clean(body['live_before'])[:SHORT]}" if body["live_before"] else ""
+    moved = before if body["live"] != body["live_before"] else ""
+    return f"policies {digest} {deed}{moved}, from {clean(body['from'])}, {_origin(body)}"
+
+
+def _policies_refused(body: Mapping[str, Any]) -> str:
+    problems = clean(body["problem"].splitlines()[0]) if body["problem"] else ""
+    live = clean(body["live"])[:SHORT]
+    source = clean(body["from"])
+    return f"policies from {source} are wrong, {live} stays live: {problems} ({_origin(body)})"
+
+
+_DIFFERENCES = {
+    "newly_permitted": "would permit this",
+    "newly_denied": "would not permit this",
+    "limits_changed": "would permit this with other limits",
+    "refused_otherwise": "would refuse this for another reason",
+}
+
+
+def _differed(body: Mapping[str, Any]) -> str:
+    candidate = clean(body["candidate"]["policy_digest"])[:SHORT]
+    return f"the candidate {candidate} {_DIFFERENCES[body['difference']]}"
+
+
 _WORDS = {
     EntryKind.TOKEN_ISSUED: _issued,
     EntryKind.REQUEST_REFUSED: _refused,
@@ -233,4 +264,11 @@ _WORDS = {
     EntryKind.SERVER_STOPPED: lambda body: _server(body, "stops"),
     EntryKind.CHECKPOINT: _checkpoint,
     EntryKind.LEDGER_PRUNED: _pruned,
+    EntryKind.POLICY_LOADED: lambda body: _policies(body, "are loaded"),
+    EntryKind.POLICY_REFUSED: _policies_refused,
+    EntryKind.POLICY_SHADOWED: lambda body: _policies(body, "are shadowed"),
+    EntryKind.POLICY_UNSHADOWED: lambda body: _policies(body, "are no longer shadowed"),
+    EntryKind.POLICY_PROMOTED: lambda body: _policies(body, "are promoted"),
+    EntryKind.POLICY_ROLLED_BACK: lambda body: _policies(body, "are live again"),
+    EntryKind.POLICY_DIFFERED: _differed,
 }

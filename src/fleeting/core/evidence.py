@@ -52,6 +52,13 @@ class EntryKind(StrEnum):
     SERVER_STOPPED = "server.stopped"
     CHECKPOINT = "checkpoint"
     LEDGER_PRUNED = "ledger.pruned"
+    POLICY_LOADED = "policy.loaded"
+    POLICY_REFUSED = "policy.refused"
+    POLICY_SHADOWED = "policy.shadowed"
+    POLICY_UNSHADOWED = "policy.unshadowed"
+    POLICY_PROMOTED = "policy.promoted"
+    POLICY_ROLLED_BACK = "policy.rolled_back"
+    POLICY_DIFFERED = "policy.differed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,14 +95,16 @@ def _parse(text: str) -> Node | str:
         return "this policy is nested too deeply; split it, or use a set and .contains()"
 
 
-# Validation: against the schema, all policies at once.
+# Validation: against the schema, several policies at once.
 
 
-def validate(policies: Sequence[ParsedPolicy], schema: str, world: PolicyWorld) -> list[Problem]:
+def validate(
+    policies: Sequence[ParsedPolicy], schema: cedarpy.Schema, world: PolicyWorld
+) -> list[Problem]:
     """Return every error that the Cedar validator finds in *policies*."""
     text = "\n".join(policy.text.text for policy in policies)
     messages: dict[int, list[str]] = {}
-    for error in cedarpy.validate_policies(text, cedarpy.Schema.from_str(schema)).errors:
+    for error in cedarpy.validate_policies(text, schema).errors:
         place = int(error.policy_id.removeprefix("policy"))
         said = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
         messages.setdefault(place, []).append(said)

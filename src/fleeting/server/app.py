@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -133,11 +134,12 @@ def _documents(worker: Worker) -> list[BaseRoute]:
     settings = worker.settings
     prefix = urlsplit(settings.issuer).path
     scopes = (scope for declared in settings.resources for scope in declared.resource.scopes)
-    metadata = server_metadata(settings.issuer, types=settings.types, scopes=set(scopes))
+    metadata = partial(server_metadata, settings.issuer, scopes=set(scopes))
 
     async def show_metadata(_request: Request) -> Response:
         """Introduce the server (RFC 8414 §3)."""
-        return JSONResponse(metadata, headers=_cached(_METADATA_AGE))
+        types = worker.policy.rules().installation.catalogue.types
+        return JSONResponse(metadata(types=types), headers=_cached(_METADATA_AGE))
 
     introduction = pdp_metadata(settings.issuer)
 
@@ -159,7 +161,8 @@ def _documents(worker: Worker) -> list[BaseRoute]:
     async def readyz(_request: Request) -> Response:
         """Say whether database, keys and policies would let it work."""
         found = await readiness.troubles()
-        status = {"ready": not found, "troubles": found}
+        policy = worker.reloading.report()
+        status = {"ready": not found, "troubles": found, "policy": policy}
         return JSONResponse(status, status_code=503 if found else 200)
 
     async def metrics(_request: Request) -> Response:

@@ -38,7 +38,11 @@ class FormEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started, request_id = perf_counter(), new_id()
-        status, body, extra, error = await self._answer(scope, receive, request_id)
+        self.metrics.in_flight += 1
+        try:
+            status, body, extra, error = await self._answer(scope, receive, request_id)
+        finally:
+            self.metrics.in_flight -= 1
         nonce = None if self.nonce is None else self.nonce()
         fields = headers(request_id, body, nonce=nonce, extra=extra)
         observe(self, request_id, status, error, perf_counter() - started)

@@ -49,7 +49,8 @@ class SettingsError(Exception):
 class Settings:
     """An installation as its file and the environment declare it; paths are absolute.
 
-    bind: host and port to listen on. refusal_hints: a refused caller reads what would be allowed.
+    file: where it was read from, to be read again. bind: host and port to listen on.
+    refusal_hints: a refused caller reads what would be allowed.
     ledger_keep_days: None keeps the ledger for ever.
     warnings: what weakens security, or will not work, said at every start.
     """
@@ -77,6 +78,7 @@ class Settings:
     clients: tuple[ClientDeclaration, ...]
     providers: tuple[ProviderDeclaration, ...]
     warnings: tuple[str, ...] = field(default=())
+    file: Path = Path(DEFAULT_CONFIG)
 
 
 def config_path(given: Path | None = None) -> Path:
@@ -97,7 +99,8 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         settings = _settings(Table("", values), path.resolve().parent)
     except DeclarationError as error:
         raise SettingsError(f"{path}: {error}") from error
-    return replace(settings, warnings=(*settings.warnings, *_unknown_variables(given)))
+    warnings = (*settings.warnings, *_unknown_variables(given))
+    return replace(settings, file=path.resolve(), warnings=warnings)
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
@@ -273,6 +276,15 @@ def _check_names(settings: Settings) -> None:
     _unique("identity_providers", "subject_prefix", prefixes)  # else alice is anybody's
     guards = [r.resource.client_id for r in settings.resources if r.resource.client_id is not None]
     _unique("resources", "client_id", guards)
+    check_types(settings)
+
+
+def check_types(settings: Settings) -> None:
+    """Refuse types that resources or clients name and nobody declares.
+
+    Raises:
+        DeclarationError: says which, and who names it.
+    """
     for resource in settings.resources:
         _known_types(f"resource {resource.resource.identifier}", resource.resource.types, settings)
     for declared in settings.clients:

@@ -13,7 +13,6 @@ from fleeting.policy import PolicyBundle
 from fleeting.ports import Outcome, Write
 from fleeting.usecases.calling import Call, Story
 from fleeting.usecases.guarding import GuardDesk
-from fleeting.usecases.minting import PolicySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,6 @@ class EvaluateAccess:
     """
 
     guards: GuardDesk
-    policy: PolicySource
     read: Callable[[bytes], Evaluations]
 
     async def __call__(self, question: Question) -> dict[str, Any]:
@@ -60,7 +58,7 @@ class EvaluateAccess:
 
     def _point(self, story: Story) -> EnforcementPoint:
         client = self.guards.desk.authenticate(story).client
-        installation = self.guards.desk.installation
+        installation = story.rules.installation
         resource = installation.guards.get(client.client_id)
         if resource is None:
             raise NotAnEnforcementPoint("only a resource server's own client may ask for decisions")
@@ -76,7 +74,7 @@ class EvaluateAccess:
     async def _decide(
         self, story: Story, asked: Evaluations, point: EnforcementPoint
     ) -> list[Evaluated]:
-        bundle = self.policy.current()  # one set of policies for all of them
+        bundle = story.rules.policy  # one set of policies for all of them
         evaluated: list[Evaluated] = []
         for place, item in enumerate(asked.items, start=1):
             if asked.several:

@@ -18,7 +18,6 @@ from fleeting.core.issuance import (
 from fleeting.core.jose import KeySet
 from fleeting.core.model import AccessRequest
 from fleeting.core.recording import issued_entry
-from fleeting.policy import PolicyBundle
 from fleeting.ports import Ids, Write
 from fleeting.usecases.calling import Desk, Story
 from fleeting.usecases.hinting import Hints
@@ -36,20 +35,11 @@ class Signer(Protocol):
         ...
 
 
-class PolicySource(Protocol):
-    """The policy set in force."""
-
-    def current(self) -> PolicyBundle:
-        """Return the whole set; a request keeps to the one it started with."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Mint:
     """Make the one token that an access request is worth. Nothing leaves before it is recorded."""
 
     desk: Desk
-    policy: PolicySource
     signer: Signer
     ids: Ids
     hints: Hints = field(default_factory=Hints)
@@ -61,16 +51,19 @@ class Mint:
             AccessDenied and its kind: see ``core.issuance.grantable``.
         """
         story.request = request
-        bundle = self.policy.current()
-        permitted = bundle.decide(request, now=story.now)
-        types = self.desk.installation.catalogue.types
+        rules = story.rules
+        permitted = rules.policy.decide(request, now=story.now)
+        if rules.shadow is not None:
+            differed = rules.shadow.watch(request, permitted, now=story.now)
+            story.aside = () if differed is None else (differed,)
+        types = rules.installation.catalogue.types
         decision = story.decision = within_subject_token(request, permitted, types)
-        with self.hints.on_refusal(bundle, request, decision, story.now):
+        with self.hints.on_refusal(rules.policy, request, decision, story.now):
             granted = grantable(request, decision)
         token = decide_token(
             request,
             granted,
-            issuer=self.desk.installation.issuer,
+            issuer=rules.installation.issuer,
             jti=self.ids.new_id(),
             now=story.now,
         )
