@@ -1,0 +1,20 @@
+"""The conditions of a policy, in Cedar's JSON form."""
+
+import json
+
+import cedarpy
+
+from fleeting.policy.policies import Policy
+from fleeting.policy.tree import Node
+
+
+def conditions(policy: Policy) -> list[Node]:
+    """Return the conditions of *policy* in their order.
+
+    Raises:
+        RecursionError: they are nested more deeply than Python reads JSON.
+    """
+    parsed = json.loads(cedarpy.policies_to_json_str(policy.text))
+    (node,) = parsed["staticPolicies"].values()
+    found: list[Node] = node["conditions"]
+    return found

@@ -1,0 +1,116 @@
+"""Ask the solver, and turn its models into requests that can be sent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+import z3
+
+from fleeting.policy.policies import Policy
+from fleeting.policy.proving.cases import Case, is_possible
+from fleeting.policy.proving.encoding import Encoder
+from fleeting.policy.proving.parties import Door, Parties, Place, doors
+from fleeting.policy.proving.terms import Truth
+from fleeting.policy.proving.variables import Variables
+from fleeting.policy.proving.witnesses import case_of
+from fleeting.policy.schema import PolicyWorld
+
+_PREFERENCE_MS = 200
+
+
+class Possible(Enum):
+    """Whether there is such a request."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard to try. now: the instant that examples are given for."""
+
+    timeout: timedelta
+    now: datetime
+
+    @property
+    def timeout_ms(self) -> int:
+        """The time for one question."""
+        return max(1, int(self.timeout.total_seconds() * 1000))
+
+
+class Question:
+    """One place, all its requests, and what may be asked of them."""
+
+    def __init__(
+        self,
+        place: Place,
+        world: PolicyWorld,
+        parties: Parties,
+        policies: Iterable[Policy],
+        effort: Effort,
+    ) -> None:
+        """Make the requests for *place*, as far as *policies* tell them apart."""
+        self.place, self.effort = place, effort
+        self.variables = Variables(place, world, parties, policies)
+        self.encoder = Encoder(self.variables)
+        self.doors = doors(parties, world, place)
+        self._solver: z3.Solver | None = None
+        self._known = 0
+
+    def ask(self, truth: Truth, door: Door | None = None) -> Possible:
+        """Say whether some request (through *door*) makes *truth* true."""
+        if truth is False:
+            return Possible.NO
+        solver = self._ready()
+        solver.push()
+        try:
+            solver.add(truth, True if door is None else self.variables.through(door))
+            return _ANSWERS[solver.check().r]
+        finally:
+            solver.pop()
+
+    def example(self, truth: Truth, door: Door) -> Case | None:
+        """Return a request through *door* that makes *truth* true, as plain as there is."""
+        solver = self._ready()
+        solver.push()
+        try:
+            solver.add(truth, self.variables.through(door))
+            if solver.check() != z3.sat:
+                return None
+            model = self._plainest(solver)
+            case = case_of(model, self.variables, door)
+            return case if case is not None and is_possible(case, self.variables.world) else None
+        finally:
+            solver.pop()
+
+    def _plainest(self, solver: z3.Solver) -> z3.ModelRef:
+        model = solver.model()
+        solver.set("timeout", min(_PREFERENCE_MS, self.effort.timeout_ms))
+        for wish in self.variables.preferences(self.effort.now):
+            solver.push()
+            solver.add(wish)
+            if solver.check() == z3.sat:
+                model = solver.model()
+            else:
+                solver.pop()
+        solver.set("timeout", self.effort.timeout_ms)
+        return model
+
+    def _ready(self) -> z3.Solver:
+        """Return a solver that knows what every request keeps to."""
+        rules = self.variables.constraints()
+        if self._solver is None or len(rules) != self._known:
+            self._solver, self._known = z3.Solver(), len(rules)
+            self._solver.set("timeout", self.effort.timeout_ms)
+            self._solver.add(*rules)
+        return self._solver
+
+
+_ANSWERS = {
+    z3.sat.r: Possible.YES,
+    z3.unsat.r: Possible.NO,
+    z3.unknown.r: Possible.UNKNOWN,
+}
+
