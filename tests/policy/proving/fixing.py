@@ -6,7 +6,7 @@ import z3
 
 from fleeting.core.model import SubjectKind
 from fleeting.policy.proving.sets import Variable
-from fleeting.policy.proving.terms import Kind
+from fleeting.policy.proving.terms import Kind, Term
 from fleeting.policy.proving.variables import milliseconds
 
 
@@ -16,6 +16,11 @@ class Fixing:
     def __init__(self, variables, case):
         self.variables, self.case = variables, case
         self.others = {}
+        # Sets are made of the strings that are asked about: here, of all that the request has.
+        subject, operation = case.request.subject, case.request.operations[0]
+        for value in (*subject.attributes.values(), *operation.fields.values()):
+            for each in value if isinstance(value, tuple) else ():
+                variables.universe.note(Term(Kind.STRING, self.text(each)))
 
     def constraints(self):
         seen, request = self.variables, self.case.request

@@ -45,7 +45,8 @@ def answers(written, case, limits):
     if encoded.unsupported:
         return None
     solver = z3.Solver()
-    solver.add(*variables.constraints(), *Fixing(variables, case).constraints())
+    fixed = Fixing(variables, case)
+    solver.add(*variables.constraints(), *fixed.constraints())
     assert solver.check() == z3.sat, "the request is not one of those that are modelled"
     return tuple(forced(solver, truth) for truth in (encoded.satisfied, encoded.errs))
 

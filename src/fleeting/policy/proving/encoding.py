@@ -64,14 +64,14 @@ class Encoder:
             self.unsupported[policy.id] = found.unsupported
         return found
 
-    def _encode(self, policy: Policy, limits: Numbers | None) -> Encoded:
+    def scope(self, policy: Policy) -> Truth:
+        """Return when the scope of *policy* takes the request; its action is known to."""
         request = self.variables
-        scope = every(
-            (
-                _takes(policy.principal, request.principal, request),
-                _takes(policy.resource, request.resource, request),
-            )
-        )
+        sides = ((policy.principal, request.principal), (policy.resource, request.resource))
+        return every(_takes(scope, entity, request) for scope, entity in sides)
+
+    def _encode(self, policy: Policy, limits: Numbers | None) -> Encoded:
+        scope = self.scope(policy)
         if scope is False:
             return NEVER
         try:

@@ -117,6 +117,8 @@ class Expressions:
 
     def _set(self, elements: list[Node]) -> Term:
         terms = tuple(self.term(each) for each in elements)
+        if any(each.kind is Kind.NOTHING for each in terms):
+            return FAILED
         written = Written(terms, equal)
         return Term(Kind.SET, written, some(each.errs for each in terms))
 

@@ -73,9 +73,7 @@ def _order(compare: Callable[[Number, Number], Truth]) -> Callable[[Term, Term],
 def _contains(holder: Term, element: Term) -> Term:
     if holder.kind is not Kind.SET or element.kind is Kind.NOTHING:
         return FAILED
-    strings_only = isinstance(holder.value, Variable) and element.kind is not Kind.STRING
-    has = False if strings_only else holder.value.has(element)
-    return Term(Kind.BOOL, has, some((holder.errs, element.errs)))
+    return Term(Kind.BOOL, holder.value.has(element), some((holder.errs, element.errs)))
 
 
 def _within(entity: Term, holder: Term) -> Term:

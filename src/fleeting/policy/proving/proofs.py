@@ -1,6 +1,5 @@
 """Prove a property of a set of policies, or show a request that breaks it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -132,7 +131,7 @@ class _Attempt:
             found = self._confirmed(broken, door) if possible is Possible.YES else None
             if found is not None:
                 return found
-            self.gaps += self._gaps(possible)
+            self.gaps += self._question.gaps(possible)
         return None
 
     def _with_guard(self, chosen: Chosen) -> Truth:
@@ -157,12 +156,3 @@ class _Attempt:
         answer = case.decided_by(self._bundle)
         confirmed = breaks(case, answer, self._property, self._bundle)
         return Counterexample(case, answer) if confirmed else None
-
-    def _gaps(self, possible: Possible) -> Iterator[str]:
-        place = self._question.place
-        for policy, construct in self._question.encoder.unsupported.items():
-            yield f"policy '{policy}' uses {construct}, which is not modelled"
-        if possible is Possible.UNKNOWN:
-            yield f"the solver found no answer in time for {place.id} by a {place.kind.value}"
-        elif not self._question.encoder.unsupported:
-            yield f"no request that could be sent to confirm what the solver found for {place.id}"

@@ -118,7 +118,9 @@ class Variable:
     holds: Expression
 
     def has(self, term: Term) -> Truth:
-        """Say when *term* is in it."""
+        """Say when *term* is in it; only strings ever are."""
+        if term.kind is not self.like.kind:
+            return False
         return self.holds(_z3(self.universe.note(term).value))
 
     def within(self, other: SetTerm) -> Truth:

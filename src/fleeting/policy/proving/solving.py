@@ -1,6 +1,6 @@
 """Ask the solver, and turn its models into requests that can be sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -84,6 +84,15 @@ class Question:
             return case if case is not None and is_possible(case, self.variables.world) else None
         finally:
             solver.pop()
+
+    def gaps(self, possible: Possible) -> Iterator[str]:
+        """Yield why the last answer, which was *possible*, settles nothing."""
+        for policy, construct in self.encoder.unsupported.items():
+            yield f"policy '{policy}' uses {construct}, which is not modelled"
+        if possible is Possible.UNKNOWN:
+            yield f"no answer in time for {self.place.id}, asked by a {self.place.kind.value}"
+        elif not self.encoder.unsupported:
+            yield f"what the solver found for {self.place.id} was not confirmed by the engine"
 
     def _plainest(self, solver: z3.Solver) -> z3.ModelRef:
         model = solver.model()
