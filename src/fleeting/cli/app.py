@@ -10,6 +10,8 @@ from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
 from fleeting.cli.init import init
+from fleeting.cli.policy_diff import diff
+from fleeting.cli.policy_prove import prove
 from fleeting.cli.request import request
 from fleeting.cli.serve import serve
 
@@ -68,6 +70,19 @@ add(
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg",
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
     cls=TakesIds,
+)
+add(
+    policy.app,
+    prove,
+    "fleeting policy prove -c my-installation/fleeting.toml",
+    "fleeting policy prove policies/properties/refunds.toml --timeout 1m --json",
+)
+add(
+    policy.app,
+    diff,
+    "fleeting policy diff HEAD",
+    "fleeting policy diff policies candidate/policies --json",
+    "fleeting policy diff v1.4:policies HEAD:policies",
 )
 app.add_typer(audit.app)
 app.add_typer(policy.app)

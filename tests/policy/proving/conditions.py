@@ -238,7 +238,9 @@ def users(draw, parties=PARTIES):
         {n: draw(s) for n, s in optional.items() if known and draw(st.booleans())},
         issuer,
         draw(st.none() | of("x", "EUR", "gold")),
-        draw(st.none() | of(*[NOW - timedelta(seconds=s) for s in (0, 1, 299.5, 300, 300.5, 9999)])),
+        draw(
+            st.none() | of(*[NOW - timedelta(seconds=s) for s in (0, 1, 299.5, 300, 300.5, 9999)])
+        ),
     )
 
 

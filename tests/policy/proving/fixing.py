@@ -44,7 +44,9 @@ class Fixing:
         named = {name: each for name, each in seen.attributes.items() if name != "issuer"}
         yield from self.record(named, subject.attributes)
         if seen.acr is not None:
-            yield from self.record({"acr": seen.acr}, {} if subject.acr is None else {"acr": subject.acr})
+            yield from self.record(
+                {"acr": seen.acr}, {} if subject.acr is None else {"acr": subject.acr}
+            )
         if seen.login is not None:
             at = subject.auth_time
             yield seen.login.attribute.present == (at is not None)

@@ -100,7 +100,7 @@ def _subject_facts(case: Case) -> dict[str, Json]:
     subject = case.request.subject
     facts: dict[str, Json] = {}
     if subject.groups:
-        facts["groups"] = sorted(subject.groups)
+        facts["groups"] = [*sorted(subject.groups)]
     if subject.attributes:
         facts["attributes"] = {name: _json(value) for name, value in subject.attributes.items()}
     if subject.kind is SubjectKind.USER:

@@ -55,9 +55,7 @@ class Comparison:
         return not self.differences and not self.gaps
 
 
-def compare(
-    old: PolicyBundle, new: PolicyBundle, parties: Parties, effort: Effort
-) -> Comparison:
+def compare(old: PolicyBundle, new: PolicyBundle, parties: Parties, effort: Effort) -> Comparison:
     """Return how *new* decides otherwise than *old*, for any request that these parties can send.
 
     What is compared is whether policy denies, and the limits if not; reasons and ids are not. Each
@@ -69,9 +67,9 @@ def compare(
     for place in places(new.world, frozenset().union(*new.world.actions().values())):
         if _same_policies(old, new, place.id):
             continue
-        attempt = _Attempt(old, new, Question(
-            place, new.world, parties, _policies(old, new, place.id), effort
-        ))
+        attempt = _Attempt(
+            old, new, Question(place, new.world, parties, _policies(old, new, place.id), effort)
+        )
         for difference in attempt.differences(found):
             found[difference.action, difference.policy, difference.change] = difference
         if attempt.gaps:
@@ -160,16 +158,18 @@ class _Attempt:
         return None if case is None else difference_of(case, self._old, self._new)
 
 
-def _changes(
-    before: list[Chosen], after: list[Chosen]
-) -> Iterator[tuple[Change, str, Truth]]:
+def _changes(before: list[Chosen], after: list[Chosen]) -> Iterator[tuple[Change, str, Truth]]:
     """Yield each change with the permit responsible, and when it comes about."""
     was_denied = negated(some(each.granted for each in before))
     is_denied = negated(some(each.granted for each in after))
     for policy, chosen in _by_policy(after).items():
         granted = some(each.granted for each in chosen)
         yield Change.PERMITTED, policy, every((granted, was_denied))
-        yield Change.LIMITS, policy, some(every((e.granted, _other(e.way.limits, before))) for e in chosen)
+        yield (
+            Change.LIMITS,
+            policy,
+            some(every((e.granted, _other(e.way.limits, before))) for e in chosen),
+        )
     for policy, chosen in _by_policy(before).items():
         yield Change.DENIED, policy, every((some(e.granted for e in chosen), is_denied))
 

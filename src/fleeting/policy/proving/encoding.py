@@ -97,9 +97,7 @@ class Encoder:
     def _unknown(self, scope: Truth, construct: str) -> Encoded:
         number = len(self._done)
         satisfied, errs = z3.Bool(f"satisfied {number}"), z3.Bool(f"errs {number}")
-        return Encoded(
-            every((scope, satisfied, negated(errs))), every((scope, errs)), construct
-        )
+        return Encoded(every((scope, satisfied, negated(errs))), every((scope, errs)), construct)
 
 
 def _takes(scope: Scope, entity: Entity, request: Variables) -> Truth:
@@ -107,9 +105,7 @@ def _takes(scope: Scope, entity: Entity, request: Variables) -> Truth:
         return False
     if scope.entity is None:
         return True
-    same = (
-        entity.code == request.id(scope.entity.id) if scope.entity.type == entity.type else False
-    )
+    same = entity.code == request.id(scope.entity.id) if scope.entity.type == entity.type else False
     return same if scope.equal else some((same, entity.parents(scope.entity)))
 
 

@@ -126,7 +126,9 @@ def _with(case: Case, **changes: Any) -> Case:  # noqa: ANN401 -- of AccessReque
 
 
 def _user(world: PolicyWorld, parties: Parties, marks: Landmarks) -> Iterator[list[Change]]:
-    ids = [name for name in marks.named("User") if all(name != c.client_id for c in parties.clients)]
+    ids = [
+        name for name in marks.named("User") if all(name != c.client_id for c in parties.clients)
+    ]
     issuers = product([*ids, "user-1"], parties.providers)
     yield [_Subject(id_, each.issuer) for id_, each in issuers]
     if any(GROUPS in each.claims.values() for each in parties.providers):

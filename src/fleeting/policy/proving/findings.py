@@ -62,12 +62,15 @@ def _problem(policy: Policy, message: str, hint: str) -> Problem:
 
 def _never(bundle: PolicyBundle, scenes: list[_Scene]) -> Iterator[Problem]:
     for policy in bundle.policies.values():
-        own = [*_of(policy, scenes)]
         # A forbid over limits that no permit gives is as it should be.
-        if policy.reads_limits or not _none(own, lambda s: s.question.encoder.encode(policy).satisfied):
-            continue
-        what = "permit" if policy.effect is Effect.PERMIT else "forbid"
-        yield _problem(policy, f"this {what} can never match", _why_never(policy, own))
+        own = [*_of(policy, scenes)]
+        if not policy.reads_limits and _never_matches(policy, own):
+            message = f"this {policy.effect.value} can never match"
+            yield _problem(policy, message, _why_never(policy, own))
+
+
+def _never_matches(policy: Policy, scenes: list[_Scene]) -> bool:
+    return _none(scenes, lambda scene: scene.question.encoder.encode(policy).satisfied)
 
 
 def _why_never(policy: Policy, scenes: list[_Scene]) -> str:
@@ -112,9 +115,7 @@ def _granted_alone(
         yield every((granted, negated(some(t for w, t in later if w.limits == way.limits))))
 
 
-def _freed(
-    policy: Policy, scene: _Scene, door: Door, without: frozenset[str]
-) -> Iterator[Truth]:
+def _freed(policy: Policy, scene: _Scene, door: Door, without: frozenset[str]) -> Iterator[Truth]:
     """Yield when *policy* is taken and forbidden, and something else would be granted."""
     yield scene.question.encoder.encode(policy).errs
     for way, taken, later in _taken(policy, scene, door, without):
@@ -135,9 +136,7 @@ def _taken(
             yield way, taken, first_open(others, broken=False)
 
 
-def _idle(
-    policies: list[Policy], bundle: PolicyBundle, scenes: list[_Scene]
-) -> Iterator[Problem]:
+def _idle(policies: list[Policy], bundle: PolicyBundle, scenes: list[_Scene]) -> Iterator[Problem]:
     """Yield why each of *policies* decides nothing: forbidden always, or not needed."""
     removed: frozenset[str] = frozenset()
     for policy in reversed(policies):  # of two that are alike, the later one is too many

@@ -132,9 +132,7 @@ OPERATORS: Mapping[str, Callable[..., Term]] = {
     "durationSince": _function(
         Kind.DURATION, (*_INSTANT, *_INSTANT), lambda at, since: at - since, bounded=True
     ),
-    "toDate": _function(
-        Kind.DATETIME, _INSTANT, lambda at: divided(at, _DAY) * _DAY, bounded=True
-    ),
+    "toDate": _function(Kind.DATETIME, _INSTANT, lambda at: divided(at, _DAY) * _DAY, bounded=True),
     "toTime": _function(Kind.DURATION, _INSTANT, lambda at: at - divided(at, _DAY) * _DAY),
     "toMilliseconds": _whole(1),
     "toSeconds": _whole(1000),

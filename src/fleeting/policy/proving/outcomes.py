@@ -69,9 +69,7 @@ class Outcomes:
     def stopped_by(self, limits: Limits) -> dict[str, Truth]:
         """Say of each forbid when it is satisfied over *limits*."""
         numbers = limit_numbers(limits)
-        return {
-            each.id: self._encoder.encode(each, numbers).satisfied for each in self._forbids
-        }
+        return {each.id: self._encoder.encode(each, numbers).satisfied for each in self._forbids}
 
     def ways(self, door: Door) -> list[Way]:
         """Return every path there may be through *door*, that of least ceremony first."""

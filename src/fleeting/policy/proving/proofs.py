@@ -57,9 +57,11 @@ def prove(property_: Property, bundle: PolicyBundle, parties: Parties, effort: E
     gaps: dict[str, None] = {}
     vacuous = True
     for place in places(bundle.world, property_.actions):
-        attempt = _Attempt(property_, bundle, Question(
-            place, bundle.world, parties, _policies(bundle, property_, place.id), effort
-        ))
+        attempt = _Attempt(
+            property_,
+            bundle,
+            Question(place, bundle.world, parties, _policies(bundle, property_, place.id), effort),
+        )
         found = attempt.counterexample()
         if found is not None:
             return Verdict(property_, Status.BROKEN, found)
@@ -73,9 +75,7 @@ def prove(property_: Property, bundle: PolicyBundle, parties: Parties, effort: E
 _VACUOUS = "but no request is one that it speaks of"
 
 
-def breaks(
-    case: Case, answer: ActionDecision, property_: Property, bundle: PolicyBundle
-) -> bool:
+def breaks(case: Case, answer: ActionDecision, property_: Property, bundle: PolicyBundle) -> bool:
     """Say whether *answer*, which the reference engine gave to *case*, breaks *property_*."""
     if answer.verdict not in REACHED:
         return False

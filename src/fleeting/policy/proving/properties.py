@@ -16,7 +16,7 @@ never = { permitted = true }
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from fleeting.core.limits import is_at_least, parse_approval
 from fleeting.core.model import ApprovalStage, Limits, SenderConstraint
 from fleeting.policy.policies import Policy
 from fleeting.policy.problems import PolicyProblems, PolicySource, Problem
+from fleeting.policy.proving.blocks import Block, blocks
 from fleeting.policy.proving.guards import guard
 from fleeting.policy.schema import PolicyWorld
 
@@ -37,7 +38,6 @@ _NEVER = (
     "unbound",
     "bound_under",
 )
-_HEADER = re.compile(r"^\s*\[\[\s*properties\s*\]\]")
 _BOUNDS = (SenderConstraint.DPOP.value, SenderConstraint.MTLS.value)
 
 
@@ -61,7 +61,9 @@ class Never:
         return (
             self.permitted
             or (self.lifetime_over is not None and limits.lifetime > self.lifetime_over)
-            or (self.uses_over is not None and (limits.uses is None or limits.uses > self.uses_over))
+            or (
+                self.uses_over is not None and (limits.uses is None or limits.uses > self.uses_over)
+            )
             or any(_approvals(limits, stage.group) < stage.count for stage in self.approvals)
             or (self.bound is not None and not is_at_least(limits.bound, self.bound))
         )
@@ -110,9 +112,9 @@ def _read(source: PolicySource, world: PolicyWorld) -> Iterator[Property | Probl
     except DeclarationError as error:
         yield Problem(source.name, 1, 1, str(error), "write [[properties]], then its keys")
         return
-    blocks = [*_blocks(source.text)]
+    found = [*blocks(source.text)]
     for place, table in enumerate(tables):
-        block = blocks[place] if place < len(blocks) else Block(1, ())
+        block = found[place] if place < len(found) else Block(1, ())
         yield from _property(source, block, table, world)
 
 
@@ -127,38 +129,6 @@ def _toml_problem(source: PolicySource, error: tomllib.TOMLDecodeError) -> Probl
     found = re.search(r"line (\d+), column (\d+)", str(error))
     line, column = (int(found[1]), int(found[2])) if found is not None else (1, 1)
     return Problem(source.name, line, column, f"this is not TOML: {error}")
-
-
-# Where things stand: TOML's reader does not say.
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The lines of one property; line: the number of the first."""
-
-    line: int
-    lines: Sequence[str]
-
-    def place(self, word: str) -> tuple[int, int]:
-        """Return line and column where *word* stands, or of the whole."""
-        pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
-        for number, line in enumerate(self.lines):
-            found = pattern.search(line)
-            if word and found is not None:
-                return self.line + number, found.start() + 1
-        return self.line, 1
-
-    def problem(self, file: str, message: str, hint: str = "", word: str = "") -> Problem:
-        """Return a problem with what *word* says."""
-        line, column = self.place(word)
-        return Problem(file, line, column, message, hint)
-
-
-def _blocks(text: str) -> Iterator[Block]:
-    lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines) if _HEADER.match(line)]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        yield Block(start + 1, lines[start:end])
 
 
 # One property.
@@ -178,13 +148,11 @@ def _property(
     except DeclarationError as error:
         yield block.problem(source.name, str(error), word=_quoted(str(error)))
         return
-    when = None
-    if "when" in table.values:
-        when = _when(source, block, table, actions, world)
-        if not isinstance(when, Policy):
-            yield from when
-            return
-    yield Property(name, source.name, block.line, actions, never, when)
+    when = _when(source, block, table, actions, world)
+    if isinstance(when, list):
+        yield from when
+    else:
+        yield Property(name, source.name, block.line, actions, never, when)
 
 
 class _WrongError(Exception):
@@ -215,7 +183,9 @@ def _actions(table: Table, world: PolicyWorld) -> frozenset[str]:
     sensitive = table.flag("sensitive")
     for name in types:
         if name not in world.types:
-            raise _WrongError(name, f"no operation type is called '{name}'", _near(name, world.types))
+            raise _WrongError(
+                name, f"no operation type is called '{name}'", _near(name, world.types)
+            )
     single = [name for name, meant in named.items() if ":" in name and meant]
     for name in actions:
         if name not in single:
@@ -235,7 +205,7 @@ def _near(name: str, known: Iterable[str]) -> str:
 def _never(table: Table) -> Never:
     written = table.values.get("never")
     if not isinstance(written, dict) or not written:
-        hint = f"write such as never = {{ lifetime_over = \"5m\" }}; known are {', '.join(_NEVER)}"
+        hint = f'write such as never = {{ lifetime_over = "5m" }}; known are {", ".join(_NEVER)}'
         raise _WrongError("never", "a property says what must never be", hint)
     inner = Table("never", written)
     inner.allow_only(_NEVER)
@@ -279,7 +249,9 @@ def _when(
     table: Table,
     actions: frozenset[str],
     world: PolicyWorld,
-) -> Policy | list[Problem]:
+) -> Policy | list[Problem] | None:
+    if "when" not in table.values:
+        return None
     try:
         text = table.text("when") or ""
     except DeclarationError as error:

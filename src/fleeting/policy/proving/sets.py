@@ -88,9 +88,7 @@ class Universe:
         name = f"element {next(self.names)}"
         return self.note(Term(like.kind, self.strings.variable(name)))
 
-    def defined(
-        self, holds: Callable[[Term], Truth], like: Term, *, somewhere: bool
-    ) -> Truth:
+    def defined(self, holds: Callable[[Term], Truth], like: Term, *, somewhere: bool) -> Truth:
         """Return a Boolean: *holds* of some string, or of every one."""
         told = z3.Bool(f"quantified {next(self.names)}")
         example = holds(self.witness(like))

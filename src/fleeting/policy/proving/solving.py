@@ -57,7 +57,7 @@ class Question:
         self.encoder = Encoder(self.variables)
         self.doors = doors(parties, world, place)
         self._solver: z3.Solver | None = None
-        self._known = 0
+        self._known: tuple[int, ...] = ()
 
     def ask(self, truth: Truth, door: Door | None = None) -> Possible:
         """Say whether some request (through *door*) makes *truth* true."""
@@ -109,11 +109,11 @@ class Question:
 
     def _ready(self) -> z3.Solver:
         """Return a solver that knows what every request keeps to."""
-        rules = self.variables.constraints()
-        if self._solver is None or len(rules) != self._known:
-            self._solver, self._known = z3.Solver(), len(rules)
+        if self._solver is None or self._known != self.variables.size():
+            self._solver = z3.Solver()
             self._solver.set("timeout", self.effort.timeout_ms)
-            self._solver.add(*rules)
+            self._solver.add(*self.variables.constraints())
+            self._known = self.variables.size()
         return self._solver
 
 
@@ -122,4 +122,3 @@ _ANSWERS = {
     z3.unsat.r: Possible.NO,
     z3.unknown.r: Possible.UNKNOWN,
 }
-

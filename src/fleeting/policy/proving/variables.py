@@ -5,7 +5,7 @@ fields and context keys, declared clients, resources and identity providers, and
 itself says of a request (POLICY.md §5, DESIGN D3).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,8 @@ from fleeting.core.model import Resource, SubjectKind
 from fleeting.core.operations import Field, FieldKind, FieldType
 from fleeting.core.validation import MAX_ACT_DEPTH
 from fleeting.policy.policies import Policy
-from fleeting.policy.proving.fitting import Fitting, fits_context, fits_field
+from fleeting.policy.proving.bounds import Bounds
+from fleeting.policy.proving.fitting import fits_context, fits_field
 from fleeting.policy.proving.literals import decimal_units
 from fleeting.policy.proving.parties import Door, Parties, Place, askers, offers
 from fleeting.policy.proving.sets import Universe, Variable
@@ -26,11 +27,10 @@ from fleeting.policy.proving.strings import Numbered, Spelled, Strings, printabl
 from fleeting.policy.proving.terms import (
     Attribute,
     Entity,
-    Expression,
     Kind,
-    Number,
     Term,
     Truth,
+    divided,
     every,
     negated,
     some,
@@ -71,8 +71,9 @@ class Login:
 class Variables:
     """One request for *place*, undetermined but for what must be.
 
-    attributes: the principal's. context: below ``context``, ``limits`` aside.
-    named: what each record of the context has.
+    principal, client, resource: who asks for what. attributes: the principal's.
+    operation, request: what is below these records of the context. issuer: the user's.
+    acr, actor, login: None where nothing reads them, or a client has none.
     """
 
     def __init__(
@@ -85,10 +86,9 @@ class Variables:
         spelled = any("like" in each.reads.functions for each in read)
         self.strings: Strings = Spelled() if spelled else Numbered()
         self.universe = Universe(self.strings)
-        self._rules: list[Callable[[], Truth]] = []
+        self._bounds = Bounds(self.strings, self.universe)
         self._ids: dict[str, int] = {}
         self._groups: dict[str, Truth] = {}
-        self._fitting: list[tuple[Term, Fitting]] = []
         paths = {path for each in read for path in each.reads.context}
         step_ups = [each.terms.step_up for each in read if each.terms.step_up is not None]
         paths |= {("acr",) for each in step_ups if each.acr}
@@ -146,15 +146,12 @@ class Variables:
     # What binds them.
 
     def constraints(self) -> list[Truth]:
-        """Return what every request keeps to; ask once all policies are encoded."""
-        rules = [*(rule() for rule in self._rules), *self.universe.constraints()]
-        for term, fitting in self._fitting:
-            rules += [
-                negated(term.value == self.strings.literal(text))
-                for text in self.strings.literals()
-                if not fitting.fits(text)
-            ]
-        return [rule for rule in rules if rule is not True]
+        """Return what every request keeps to, as far as ``size`` goes."""
+        return self._bounds.constraints()
+
+    def size(self) -> tuple[int, ...]:
+        """Return what grows where another policy is encoded, and the constraints with it."""
+        return (*self._bounds.size(), len(self._groups))
 
     def through(self, door: Door) -> Truth:
         """Say when the request comes through *door*."""
@@ -217,7 +214,7 @@ class Variables:
         return found
 
     def _from(self, sayers: Iterable[IdentityProvider], there: Truth) -> None:
-        self._rules.append(lambda: some((negated(there), self._issued_by(sayers))))
+        self._bounds.add(lambda: some((negated(there), self._issued_by(sayers))))
 
     def _issued_by(self, providers: Iterable[IdentityProvider]) -> Truth:
         return some(self.issuer.value == self.strings.literal(each.issuer) for each in providers)
@@ -235,12 +232,12 @@ class Variables:
         term = self._value(f"operation.{declared.name}", kind)
         fitting = fits_field(declared)
         if kind is Kind.SET:
-            self._keep_choices(term, fitting)
+            self._bounds.choices(term, fitting)
         elif kind is Kind.STRING:
-            self._keep_string(term, fitting)
+            self._bounds.string(term, fitting)
         elif kind in (Kind.LONG, Kind.DECIMAL):
             scale = 1 if kind is Kind.LONG else decimal_units("1")
-            self._keep_range(term.value, declared.minimum, declared.maximum, scale)
+            self._bounds.range(term.value, declared.minimum, declared.maximum, scale)
         present = z3.Bool(f"operation has {declared.name}") if declared.optional else True
         return Attribute(present, term)
 
@@ -248,7 +245,7 @@ class Variables:
         key = self.world.context_keys[name]
         term = self._value(f"request.{name}", _KINDS[key.type])
         if term.kind is Kind.STRING:
-            self._keep_string(term, fits_context(key))
+            self._bounds.string(term, fits_context(key))
         return Attribute(True if key.required else z3.Bool(f"request has {name}"), term)
 
     def _optional(self, name: str, kind: Kind, *, there: bool = True) -> Attribute | None:
@@ -262,8 +259,10 @@ class Variables:
         term = self._value("actor", Kind.STRING)
         if self.place.kind is SubjectKind.CLIENT:
             # Whoever a challenge names stands behind the client itself in the chain.
-            named = [(self.id(c.client_id), self.strings.literal(c.client_id)) for c in self.clients]
-            self._rules.append(
+            named = [
+                (self.id(c.client_id), self.strings.literal(c.client_id)) for c in self.clients
+            ]
+            self._bounds.add(
                 lambda: every(
                     some((self.client.code != code, term.value == text)) for code, text in named
                 )
@@ -275,7 +274,7 @@ class Variables:
         if found is None:
             return None
         age = found.term.value
-        self._rules.append(lambda: every((age >= 0, age <= divided_now(self.now) + _FIRST)))
+        self._bounds.add(lambda: every((age >= 0, age <= divided(self.now, 1000) + _FIRST)))
         return Login(found, z3.Bool("auth_age and a part of a second"))
 
     def _value(self, name: str, kind: Kind) -> Term:
@@ -288,69 +287,30 @@ class Variables:
             like = Term(Kind.STRING, self.strings.literal(""))
             return Term(kind, Variable(self.universe, like, holds))
         number = z3.Int(name)
-        self._keep_range(number, I64.start, I64.stop - 1)
+        self._bounds.range(number, I64.start, I64.stop - 1)
         return Term(kind, number)
 
     # Bounds.
 
     def _bind(self) -> None:
         least = 1 if self.place.kind is SubjectKind.USER else 0
-        self._rules += [
-            lambda: every((self.depth >= least, self.depth <= MAX_ACT_DEPTH)),
-            lambda: every((self.now >= 0, self.now <= LAST_MS)),
-            lambda: self._is_client(each.client_id for each in self.clients),
-            lambda: self._is_resource(self.resources),
-        ]
+        self._bounds.range(self.depth, least, MAX_ACT_DEPTH)
+        self._bounds.range(self.now, 0, LAST_MS)
+        self._bounds.add(lambda: self._is_client(each.client_id for each in self.clients))
+        self._bounds.add(lambda: self._is_resource(self.resources))
         if self.place.kind is SubjectKind.CLIENT:
             return
-        self._rules += [
-            lambda: self._issued_by(self.parties.providers),
-            lambda: every(self.principal.code != self.id(c.client_id) for c in self.parties.clients),
-        ]
+        self._bounds.add(lambda: self._issued_by(self.parties.providers))
+        self._bounds.add(
+            lambda: every(self.principal.code != self.id(c.client_id) for c in self.parties.clients)
+        )
         sayers = [each for each in self.parties.providers if GROUPS in each.claims.values()]
         if len(sayers) < len(self.parties.providers):
             anywhere = z3.Bool("in any group")
             self._from(sayers, anywhere)
-            self._rules.append(
+            self._bounds.add(
                 lambda: every(some((negated(each), anywhere)) for each in self._groups.values())
             )
-
-    def _keep_range(
-        self, number: Number, least: object, most: object, scale: int = 1
-    ) -> None:
-        ends = [None if end is None else int(end * scale) for end in (least, most)]  # type: ignore[operator]
-        low, high = ends
-        self._rules.append(
-            lambda: every(
-                (low is None or number >= low, high is None or number <= high)
-            )
-        )
-
-    def _keep_string(self, term: Term, fitting: Fitting) -> None:
-        self._fitting.append((term, fitting))
-        if fitting.values:
-            values = [self.strings.literal(each) for each in fitting.values]
-            self._rules.append(lambda: some(term.value == each for each in values))
-        elif fitting.pattern is not None:
-            self._rules.append(lambda: self.strings.matches(term.value, fitting.pattern or ""))
-
-    def _keep_choices(self, term: Term, fitting: Fitting) -> None:
-        chosen: Variable = term.value
-        example = self.universe.witness(chosen.like)
-        self._rules.append(lambda: chosen.has(example))
-        if fitting.values:
-            values = [self.strings.literal(each) for each in fitting.values]
-            self._rules.append(
-                lambda: every(
-                    some((negated(chosen.has(each)), some(each.value == v for v in values)))
-                    for each in self.universe.members
-                )
-            )
-
-
-def divided_now(now: Number) -> Number:
-    """Return whole seconds of an instant in milliseconds."""
-    return now / 1000
 
 
 def milliseconds(at: datetime) -> int:

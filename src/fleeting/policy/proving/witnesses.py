@@ -18,7 +18,6 @@ from fleeting.core.model import (
     Subject,
     SubjectKind,
 )
-from fleeting.core.operations import Field, FieldKind, FieldType
 from fleeting.policy.proving.cases import Case
 from fleeting.policy.proving.fitting import Fitting, fits_context, fits_field
 from fleeting.policy.proving.parties import Door, asking, key_of
@@ -128,16 +127,10 @@ class _Reading:
         for name, field in type_.fields.items() if type_ is not None else ():
             attribute = self._variables.operation.get(name)
             if attribute is not None and self._is_there(attribute):
-                found[name] = self._field(field, attribute.term)
+                found[name] = self._value(attribute.term, fits_field(field))
             elif attribute is None and not field.optional:
                 found[name] = self._plain(plain_field(field))
         return found
-
-    def _field(self, field: Field, term: Term) -> FieldValue:
-        value = self._value(term, fits_field(field))
-        if field.kind is not FieldKind.ONE_OF and field.type is FieldType.DECIMAL:
-            return Decimal(int(value)).scaleb(-4) if isinstance(value, int) else value  # pragma: no cover
-        return value
 
     def _context(self) -> Mapping[str, AttributeValue]:
         found: dict[str, AttributeValue] = {}
@@ -161,7 +154,10 @@ class _Reading:
             return self._members(term.value, fitting)
         if term.kind is Kind.STRING:
             return self._text(term.value, fitting)
-        return self._holds(term.value) if term.kind is Kind.BOOL else self._number(term.value)
+        if term.kind is Kind.BOOL:
+            return self._holds(term.value)
+        number = self._number(term.value)
+        return Decimal(number).scaleb(-4) if term.kind is Kind.DECIMAL else number
 
     def _members(self, strings: Variable, fitting: Fitting) -> tuple[str, ...]:
         found = {
