@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from fleeting.policy import PolicyBundle, PolicySource
     from fleeting.policy.proving.proofs import Verdict
+    from fleeting.policy.proving.properties import Property
 
 DIRECTORY = "properties"
 Files = Annotated[
@@ -49,22 +50,20 @@ def prove(
     proved.
     """
     from fleeting.cli.proving import UNPROVED, effort, parties_of
-    from fleeting.policy.proving.properties import load_properties
     from fleeting.server.installing import load_policy_set
     from fleeting.server.settings import config_path, load_settings
 
     tries = effort(timeout)
-    from fleeting.policy.proving.proofs import Status
-    from fleeting.policy.proving.proofs import prove as prove_one
+    from fleeting.policy.proving.proofs import Prover, Status
 
     settings = load_settings(config_path(config))
     bundle = load_policy_set(settings)
     sources = _sources(files or [], settings.policies / DIRECTORY)
-    properties = _checked(sources, bundle, as_json=as_json, load=load_properties)
-    parties = parties_of(settings)
+    properties = _checked(sources, bundle, as_json=as_json)
+    prover = Prover(bundle, parties_of(settings), tries)
     verdicts = []
     for each in properties:
-        verdict = prove_one(each, bundle, parties, tries)
+        verdict = prover.prove(each)
         verdicts.append(verdict)
         if not as_json:
             say(_verdict_text(verdict, bundle))
@@ -96,15 +95,16 @@ def _sources(files: list[Path], directory: Path) -> list["PolicySource"]:
 
 
 def _checked(
-    sources: list["PolicySource"], bundle: "PolicyBundle", *, as_json: bool, load: Any
-) -> Any:  # noqa: ANN401
+    sources: list["PolicySource"], bundle: "PolicyBundle", *, as_json: bool
+) -> tuple["Property", ...]:
     from dataclasses import asdict
 
     from fleeting.cli.problem_text import problem_text
     from fleeting.policy import PolicyProblems
+    from fleeting.policy.proving.properties import load_properties
 
     try:
-        return load(sources, bundle.world)
+        return load_properties(sources, bundle.world)
     except PolicyProblems as found:
         if as_json:
             say_json({"ok": False, "problems": [asdict(each) for each in found.problems]})

@@ -1,4 +1,4 @@
-"""What ``fleeting policy prove`` and ``diff`` share: z3, the parties, and how a request is shown."""
+"""What ``policy prove`` and ``policy diff`` share: z3, the parties, how a request is shown."""
 
 import json
 from collections.abc import Iterator

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from fleeting.core.model import ActionDecision, Limits
 from fleeting.policy.bundle import PolicyBundle
-from fleeting.policy.policies import Policy
 from fleeting.policy.proving.cases import Case, outcome
 from fleeting.policy.proving.enumerating import cases
 from fleeting.policy.proving.outcomes import Chosen, Outcomes, applying
-from fleeting.policy.proving.parties import Door, Parties, Place, places
+from fleeting.policy.proving.parties import Door, Parties, places
 from fleeting.policy.proving.solving import Effort, Possible, Question
 from fleeting.policy.proving.terms import Truth, every, negated, some
 
@@ -21,6 +21,9 @@ class Change(StrEnum):
     PERMITTED = "newly permitted"
     DENIED = "newly denied"
     LIMITS = "other limits"
+
+
+Key: TypeAlias = tuple[str, str, Change]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Difference:
     case: Case
     old: ActionDecision
     new: ActionDecision
+
+    @property
+    def key(self) -> Key:
+        """What it is an example of."""
+        return self.action, self.policy, self.change
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +69,24 @@ def compare(old: PolicyBundle, new: PolicyBundle, parties: Parties, effort: Effo
     What is compared is whether policy denies, and the limits if not; reasons and ids are not. Each
     difference is confirmed by the reference engine.
     """
-    found: dict[tuple[str, str, Change], Difference] = {}
+    found: dict[Key, Difference] = {}
     gaps: dict[str, None] = {}
     tried = 0
     for place in places(new.world, frozenset().union(*new.world.actions().values())):
         if _same_policies(old, new, place.id):
             continue
-        attempt = _Attempt(
-            old, new, Question(place, new.world, parties, _policies(old, new, place.id), effort)
-        )
-        for difference in attempt.differences(found):
-            found[difference.action, difference.policy, difference.change] = difference
+        policies = [*applying(old, place.id), *applying(new, place.id)]
+        question = Question(place, new.world, parties, policies, effort)
+        attempt = _Attempt(old, new, question)
+        for difference in attempt.differences([*found]):
+            found[difference.key] = difference
         if attempt.gaps:
             gaps.update(dict.fromkeys(attempt.gaps))
-            for case in cases(place, new.world, parties, _policies(old, new, place.id), effort.now):
+            for case in cases(place, new.world, parties, policies, effort.now):
                 tried += 1
-                difference_ = difference_of(case, old, new)
-                if difference_ is not None:
-                    key = (difference_.action, difference_.policy, difference_.change)
-                    found.setdefault(key, difference_)
+                shown = difference_of(case, old, new)
+                if shown is not None:
+                    found.setdefault(shown.key, shown)
     return Comparison(tuple(found.values()), tuple(gaps), tried)
 
 
@@ -119,10 +126,6 @@ def _telling(bundle: PolicyBundle, action: str) -> frozenset[tuple[str, str]]:
     return frozenset((each.id, each.text) for each in applying(bundle, action))
 
 
-def _policies(old: PolicyBundle, new: PolicyBundle, action: str) -> list[Policy]:
-    return [*applying(old, action), *applying(new, action)]
-
-
 class _Attempt:
     """Two sets at one place. gaps: why a difference may have been missed there."""
 
@@ -132,7 +135,7 @@ class _Attempt:
         self._after = Outcomes(new, question.encoder)
         self.gaps: list[str] = []
 
-    def differences(self, known: Iterable[tuple[str, str, Change]]) -> Iterator[Difference]:
+    def differences(self, known: Iterable[Key]) -> Iterator[Difference]:
         """Yield one difference for each change and policy responsible that is not *known* yet."""
         seen = {key for key in known if key[0] == self._question.place.id}
         for door in self._question.doors:
@@ -147,10 +150,10 @@ class _Attempt:
                 if possible is Possible.NO:
                     break
                 found = self._confirmed(waiting, door) if possible is Possible.YES else None
-                if found is None or (found.action, found.policy, found.change) in seen:
+                if found is None or found.key in seen:
                     self.gaps += self._question.gaps(possible)
                     break
-                seen.add((found.action, found.policy, found.change))
+                seen.add(found.key)
                 yield found
 
     def _confirmed(self, truth: Truth, door: Door) -> Difference | None:
@@ -183,6 +186,3 @@ def _by_policy(chosen: list[Chosen]) -> dict[str, list[Chosen]]:
     for each in chosen:
         found.setdefault(each.way.policy, []).append(each)
     return found
-
-
-__all__ = ["Change", "Comparison", "Difference", "Place", "compare", "difference_of"]

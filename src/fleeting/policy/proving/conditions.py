@@ -1,6 +1,7 @@
 """The conditions of a policy, in Cedar's JSON form."""
 
 import json
+from functools import lru_cache
 
 import cedarpy
 
@@ -14,7 +15,12 @@ def conditions(policy: Policy) -> list[Node]:
     Raises:
         RecursionError: they are nested more deeply than Python reads JSON.
     """
-    parsed = json.loads(cedarpy.policies_to_json_str(policy.text))
+    return _conditions(policy.text)
+
+
+@lru_cache(maxsize=4096)
+def _conditions(text: str) -> list[Node]:
+    parsed = json.loads(cedarpy.policies_to_json_str(text))
     (node,) = parsed["staticPolicies"].values()
     found: list[Node] = node["conditions"]
     return found

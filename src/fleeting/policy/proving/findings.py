@@ -8,24 +8,15 @@ wider one gives (a shorter life, fewer uses, one approval less) is therefore nev
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.policies import Policy
 from fleeting.policy.problems import Problem
-from fleeting.policy.proving.outcomes import Outcomes, Way, applying, first_open
+from fleeting.policy.proving.outcomes import Outcomes, Scene, Way, applying, first_open
 from fleeting.policy.proving.parties import Door, Parties, places
 from fleeting.policy.proving.solving import Effort, Possible, Question
 from fleeting.policy.proving.terms import Truth, every, negated, some
 from fleeting.policy.tree import Effect
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """All requests for one place, and what the policies make of them."""
-
-    question: Question
-    outcomes: Outcomes
 
 
 def findings(bundle: PolicyBundle, parties: Parties, effort: Effort) -> Sequence[Problem]:
@@ -37,14 +28,14 @@ def findings(bundle: PolicyBundle, parties: Parties, effort: Effort) -> Sequence
     return sorted([*never, *_idle(idle, bundle, scenes)])
 
 
-def _scenes(bundle: PolicyBundle, parties: Parties, effort: Effort) -> Iterator[_Scene]:
+def _scenes(bundle: PolicyBundle, parties: Parties, effort: Effort) -> Iterator[Scene]:
     for place in places(bundle.world, {a for p in bundle.policies.values() for a in p.actions}):
         question = Question(place, bundle.world, parties, applying(bundle, place.id), effort)
         if question.doors:
-            yield _Scene(question, Outcomes(bundle, question.encoder))
+            yield Scene(question, Outcomes(bundle, question.encoder))
 
 
-def _of(policy: Policy, scenes: Iterable[_Scene]) -> Iterator[_Scene]:
+def _of(policy: Policy, scenes: Iterable[Scene]) -> Iterator[Scene]:
     return (scene for scene in scenes if scene.question.place.id in policy.actions)
 
 
@@ -60,7 +51,7 @@ def _problem(policy: Policy, message: str, hint: str) -> Problem:
 # Never matching.
 
 
-def _never(bundle: PolicyBundle, scenes: list[_Scene]) -> Iterator[Problem]:
+def _never(bundle: PolicyBundle, scenes: list[Scene]) -> Iterator[Problem]:
     for policy in bundle.policies.values():
         # A forbid over limits that no permit gives is as it should be.
         own = [*_of(policy, scenes)]
@@ -69,11 +60,11 @@ def _never(bundle: PolicyBundle, scenes: list[_Scene]) -> Iterator[Problem]:
             yield _problem(policy, message, _why_never(policy, own))
 
 
-def _never_matches(policy: Policy, scenes: list[_Scene]) -> bool:
+def _never_matches(policy: Policy, scenes: list[Scene]) -> bool:
     return _none(scenes, lambda scene: scene.question.encoder.encode(policy).satisfied)
 
 
-def _why_never(policy: Policy, scenes: list[_Scene]) -> str:
+def _why_never(policy: Policy, scenes: list[Scene]) -> str:
     if not scenes:
         return "no declared client may ask any declared resource for what it is about"
     if _none(scenes, lambda scene: scene.question.encoder.scope(policy)):
@@ -81,12 +72,12 @@ def _why_never(policy: Policy, scenes: list[_Scene]) -> str:
     return "its conditions contradict each other, or what is declared of the values"
 
 
-def _none(scenes: Iterable[_Scene], truth: Callable[[_Scene], Truth]) -> bool:
+def _none(scenes: Iterable[Scene], truth: Callable[[Scene], Truth]) -> bool:
     """Say whether it is proved that no request makes *truth* true."""
     return all(scene.question.ask(truth(scene)) is Possible.NO for scene in scenes)
 
 
-def _nowhere(scenes: Iterable[_Scene], truth: Callable[[_Scene, Door], Truth]) -> bool:
+def _nowhere(scenes: Iterable[Scene], truth: Callable[[Scene, Door], Truth]) -> bool:
     """Say the same of what depends on the ceilings."""
     return all(
         scene.question.ask(truth(scene, door), door) is Possible.NO
@@ -98,7 +89,7 @@ def _nowhere(scenes: Iterable[_Scene], truth: Callable[[_Scene, Door], Truth]) -
 # Matching in vain.
 
 
-def _matters(policy: Policy, scenes: list[_Scene]) -> bool:
+def _matters(policy: Policy, scenes: list[Scene]) -> bool:
     """Say whether it may decide some request that would be decided otherwise without it."""
     return not _nowhere(
         _of(policy, scenes),
@@ -107,7 +98,7 @@ def _matters(policy: Policy, scenes: list[_Scene]) -> bool:
 
 
 def _granted_alone(
-    policy: Policy, scene: _Scene, door: Door, without: frozenset[str]
+    policy: Policy, scene: Scene, door: Door, without: frozenset[str]
 ) -> Iterator[Truth]:
     """Yield when *policy* is taken and granted, and nothing else would grant the same."""
     for way, taken, later in _taken(policy, scene, door, without):
@@ -115,7 +106,7 @@ def _granted_alone(
         yield every((granted, negated(some(t for w, t in later if w.limits == way.limits))))
 
 
-def _freed(policy: Policy, scene: _Scene, door: Door, without: frozenset[str]) -> Iterator[Truth]:
+def _freed(policy: Policy, scene: Scene, door: Door, without: frozenset[str]) -> Iterator[Truth]:
     """Yield when *policy* is taken and forbidden, and something else would be granted."""
     yield scene.question.encoder.encode(policy).errs
     for way, taken, later in _taken(policy, scene, door, without):
@@ -126,7 +117,7 @@ def _freed(policy: Policy, scene: _Scene, door: Door, without: frozenset[str]) -
 
 
 def _taken(
-    policy: Policy, scene: _Scene, door: Door, without: frozenset[str]
+    policy: Policy, scene: Scene, door: Door, without: frozenset[str]
 ) -> Iterator[tuple[Way, Truth, list[tuple[Way, Truth]]]]:
     """Yield each way of *policy*, when it is taken, and what would be taken in its place."""
     ways = [way for way in scene.outcomes.ways(door) if way.policy not in without]
@@ -136,7 +127,7 @@ def _taken(
             yield way, taken, first_open(others, broken=False)
 
 
-def _idle(policies: list[Policy], bundle: PolicyBundle, scenes: list[_Scene]) -> Iterator[Problem]:
+def _idle(policies: list[Policy], bundle: PolicyBundle, scenes: list[Scene]) -> Iterator[Problem]:
     """Yield why each of *policies* decides nothing: forbidden always, or not needed."""
     removed: frozenset[str] = frozenset()
     for policy in reversed(policies):  # of two that are alike, the later one is too many
@@ -150,20 +141,20 @@ def _idle(policies: list[Policy], bundle: PolicyBundle, scenes: list[_Scene]) ->
             yield _problem(policy, message, _covering(policy, bundle, own))
 
 
-def _changes(policy: Policy, scene: _Scene, door: Door, without: frozenset[str]) -> Truth:
+def _changes(policy: Policy, scene: Scene, door: Door, without: frozenset[str]) -> Truth:
     granted = _granted_alone(policy, scene, door, without)
     return some([*granted, *_freed(policy, scene, door, without)])
 
 
-def _unstopped(policy: Policy, scene: _Scene, door: Door) -> Truth:
+def _unstopped(policy: Policy, scene: Scene, door: Door) -> Truth:
     stopped = scene.outcomes.stopped(door.above.over(policy.terms))
     return every((scene.outcomes.permits[policy.id], negated(stopped)))
 
 
-def _overriding(policy: Policy, bundle: PolicyBundle, scenes: list[_Scene]) -> str:
+def _overriding(policy: Policy, bundle: PolicyBundle, scenes: list[Scene]) -> str:
     forbids = {each.id: each for each in bundle.policies.values() if each.effect is Effect.FORBID}
 
-    def escapes(scene: _Scene, door: Door, forbid: str) -> Truth:
+    def escapes(scene: Scene, door: Door, forbid: str) -> Truth:
         stopped = scene.outcomes.stopped_by(door.above.over(policy.terms)).get(forbid, False)
         return every((scene.outcomes.permits[policy.id], negated(stopped)))
 
@@ -173,8 +164,8 @@ def _overriding(policy: Policy, bundle: PolicyBundle, scenes: list[_Scene]) -> s
     return "several forbids together cover all that it permits"
 
 
-def _covering(policy: Policy, bundle: PolicyBundle, scenes: list[_Scene]) -> str:
-    def alone(scene: _Scene, other: Policy) -> Truth:
+def _covering(policy: Policy, bundle: PolicyBundle, scenes: list[Scene]) -> str:
+    def alone(scene: Scene, other: Policy) -> Truth:
         permits = scene.outcomes.permits
         return every((permits[policy.id], negated(permits.get(other.id, False))))
 
@@ -182,6 +173,3 @@ def _covering(policy: Policy, bundle: PolicyBundle, scenes: list[_Scene]) -> str
         if other is not policy and _none(scenes, lambda scene: alone(scene, other)):  # noqa: B023
             return f"'{other.id}' ({other.file}:{other.line}) permits all that it permits"
     return "other permits together permit all that it permits"
-
-
-__all__ = ["findings"]

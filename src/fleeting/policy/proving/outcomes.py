@@ -13,6 +13,7 @@ from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.policies import Policy
 from fleeting.policy.proving.encoding import Encoder, Numbers
 from fleeting.policy.proving.parties import Door
+from fleeting.policy.proving.solving import Question
 from fleeting.policy.proving.terms import Truth, every, negated, some
 from fleeting.policy.proving.variables import Variables
 from fleeting.policy.schema import UNLIMITED_USES
@@ -98,6 +99,14 @@ class Outcomes:
             for is_met, truth in each
             if truth is not False
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All requests for one place, and what the policies make of them."""
+
+    question: Question
+    outcomes: Outcomes
 
 
 def first_open(ways: Sequence[Way], broken: Truth) -> list[tuple[Way, Truth]]:

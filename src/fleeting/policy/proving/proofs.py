@@ -9,8 +9,8 @@ from fleeting.policy.policies import Policy
 from fleeting.policy.proving.cases import REACHED, Case
 from fleeting.policy.proving.enumerating import cases
 from fleeting.policy.proving.guards import guard_holds
-from fleeting.policy.proving.outcomes import Chosen, Outcomes, applying, limit_numbers
-from fleeting.policy.proving.parties import Door, Parties, places
+from fleeting.policy.proving.outcomes import Chosen, Outcomes, Scene, applying, limit_numbers
+from fleeting.policy.proving.parties import Door, Parties, Place, places
 from fleeting.policy.proving.properties import Property
 from fleeting.policy.proving.solving import Effort, Possible, Question
 from fleeting.policy.proving.terms import Truth, every, some
@@ -48,28 +48,58 @@ class Verdict:
     note: str = ""
 
 
-def prove(property_: Property, bundle: PolicyBundle, parties: Parties, effort: Effort) -> Verdict:
-    """Return whether no request that these parties can send breaks *property_*.
+class Prover:
+    """Proves properties of one set of policies, which is encoded once for all that have no when."""
 
-    A counterexample is one that the reference engine confirms; without one, what the solver
-    leaves open is tried at boundary values, which finds much and proves nothing.
-    """
-    gaps: dict[str, None] = {}
-    vacuous = True
-    for place in places(bundle.world, property_.actions):
-        attempt = _Attempt(
-            property_,
-            bundle,
-            Question(place, bundle.world, parties, _policies(bundle, property_, place.id), effort),
-        )
-        found = attempt.counterexample()
-        if found is not None:
-            return Verdict(property_, Status.BROKEN, found)
-        gaps.update(dict.fromkeys(attempt.gaps))
-        vacuous = vacuous and not attempt.meant
-    if gaps:
-        return _tried(property_, bundle, parties, effort, tuple(gaps))
-    return Verdict(property_, Status.PROVED, note=_VACUOUS if vacuous else "")
+    def __init__(self, bundle: PolicyBundle, parties: Parties, effort: Effort) -> None:
+        """Speak of *bundle*, and of all requests that *parties* can send."""
+        self._bundle = bundle
+        self._parties = parties
+        self._effort = effort
+        self._scenes: dict[Place, Scene] = {}
+
+    def prove(self, property_: Property) -> Verdict:
+        """Return whether no request breaks *property_*.
+
+        A counterexample is one that the reference engine confirms; without one, what the solver
+        leaves open is tried at boundary values, which finds much and proves nothing.
+        """
+        gaps: dict[str, None] = {}
+        vacuous = True
+        for place in places(self._bundle.world, property_.actions):
+            attempt = _Attempt(property_, self._bundle, self._scene(place, property_.when))
+            found = attempt.counterexample()
+            if found is not None:
+                return Verdict(property_, Status.BROKEN, found)
+            gaps.update(dict.fromkeys(attempt.gaps))
+            vacuous = vacuous and not attempt.meant
+        if gaps:
+            return self._try(property_, tuple(gaps))
+        return Verdict(property_, Status.PROVED, note=_VACUOUS if vacuous else "")
+
+    def _scene(self, place: Place, when: Policy | None) -> Scene:
+        if when is not None:
+            return self._made(place, when)
+        if place not in self._scenes:
+            self._scenes[place] = self._made(place, when)
+        return self._scenes[place]
+
+    def _made(self, place: Place, when: Policy | None) -> Scene:
+        policies = _policies(self._bundle, when, place)
+        question = Question(place, self._bundle.world, self._parties, policies, self._effort)
+        return Scene(question, Outcomes(self._bundle, question.encoder))
+
+    def _try(self, property_: Property, why: tuple[str, ...]) -> Verdict:
+        tried = 0
+        for place in places(self._bundle.world, property_.actions):
+            policies = _policies(self._bundle, property_.when, place)
+            for case in cases(place, self._bundle.world, self._parties, policies, self._effort.now):
+                tried += 1
+                answer = case.decided_by(self._bundle)
+                if breaks(case, answer, property_, self._bundle):
+                    found = Counterexample(case, answer)
+                    return Verdict(property_, Status.BROKEN, found, why, tried)
+        return Verdict(property_, Status.OPEN, None, why, tried)
 
 
 _VACUOUS = "but no request is one that it speaks of"
@@ -85,37 +115,18 @@ def breaks(case: Case, answer: ActionDecision, property_: Property, bundle: Poli
     )
 
 
-def _policies(bundle: PolicyBundle, property_: Property, action: str) -> list[Policy]:
-    guards = [] if property_.when is None else [property_.when]
-    return [*applying(bundle, action), *guards]
-
-
-def _tried(
-    property_: Property,
-    bundle: PolicyBundle,
-    parties: Parties,
-    effort: Effort,
-    why: tuple[str, ...],
-) -> Verdict:
-    tried = 0
-    for place in places(bundle.world, property_.actions):
-        policies = _policies(bundle, property_, place.id)
-        for case in cases(place, bundle.world, parties, policies, effort.now):
-            tried += 1
-            answer = case.decided_by(bundle)
-            if breaks(case, answer, property_, bundle):
-                return Verdict(property_, Status.BROKEN, Counterexample(case, answer), why, tried)
-    return Verdict(property_, Status.OPEN, None, why, tried)
+def _policies(bundle: PolicyBundle, when: Policy | None, place: Place) -> list[Policy]:
+    return [*applying(bundle, place.id), *([] if when is None else [when])]
 
 
 class _Attempt:
     """One property at one place. gaps: what keeps it from being proved there."""
 
-    def __init__(self, property_: Property, bundle: PolicyBundle, question: Question) -> None:
+    def __init__(self, property_: Property, bundle: PolicyBundle, scene: Scene) -> None:
         self._property = property_
         self._bundle = bundle
-        self._question = question
-        self._outcomes = Outcomes(bundle, question.encoder)
+        self._question = scene.question
+        self._outcomes = scene.outcomes
         self.gaps: list[str] = []
         self.meant = False
 

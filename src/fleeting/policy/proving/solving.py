@@ -1,6 +1,6 @@
 """Ask the solver, and turn its models into requests that can be sent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -57,6 +57,7 @@ class Question:
         self.encoder = Encoder(self.variables)
         self.doors = doors(parties, world, place)
         self._solver: z3.Solver | None = None
+        self._model: z3.ModelRef | None = None
         self._known: tuple[int, ...] = ()
 
     def ask(self, truth: Truth, door: Door | None = None) -> Possible:
@@ -74,16 +75,16 @@ class Question:
     def example(self, truth: Truth, door: Door) -> Case | None:
         """Return a request through *door* that makes *truth* true, as plain as there is."""
         solver = self._ready()
+        depth = solver.num_scopes()
         solver.push()
         try:
             solver.add(truth, self.variables.through(door))
             if solver.check() != z3.sat:
                 return None
-            model = self._plainest(solver)
-            case = case_of(model, self.variables, door)
+            case = case_of(self._plainest(solver), self.variables, door)
             return case if case is not None and is_possible(case, self.variables.world) else None
         finally:
-            solver.pop()
+            solver.pop(solver.num_scopes() - depth)
 
     def gaps(self, possible: Possible) -> Iterator[str]:
         """Yield why the last answer, which was *possible*, settles nothing."""
@@ -95,17 +96,25 @@ class Question:
             yield f"what the solver found for {self.place.id} was not confirmed by the engine"
 
     def _plainest(self, solver: z3.Solver) -> z3.ModelRef:
-        model = solver.model()
+        """Return a model that grants as many preferences as can be granted quickly."""
+        self._model = solver.model()
         solver.set("timeout", min(_PREFERENCE_MS, self.effort.timeout_ms))
-        for wish in self.variables.preferences(self.effort.now):
-            solver.push()
-            solver.add(wish)
-            if solver.check() == z3.sat:
-                model = solver.model()
-            else:
-                solver.pop()
+        self._grant(self.variables.preferences(self.effort.now), solver)
         solver.set("timeout", self.effort.timeout_ms)
-        return model
+        return self._model
+
+    def _grant(self, wishes: Sequence[Truth], solver: z3.Solver) -> None:
+        """Grant all *wishes* if they go together, else what can be of either half."""
+        solver.push()
+        solver.add(*wishes)
+        if solver.check() == z3.sat:
+            self._model = solver.model()
+            return
+        solver.pop()
+        if len(wishes) > 1:
+            middle = len(wishes) // 2
+            self._grant(wishes[:middle], solver)
+            self._grant(wishes[middle:], solver)
 
     def _ready(self) -> z3.Solver:
         """Return a solver that knows what every request keeps to."""
