@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fleeting.policy.problems import Problem
 
@@ -35,5 +36,5 @@ def blocks(text: str) -> Iterator[Block]:
     """Yield the lines of each property of *text*."""
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if _HEADER.match(line)]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         yield Block(start + 1, lines[start:end])

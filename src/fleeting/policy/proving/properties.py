@@ -146,7 +146,7 @@ def _property(
         yield block.problem(source.name, str(error), error.hint, error.word)
         return
     except DeclarationError as error:
-        yield block.problem(source.name, str(error), word=_quoted(str(error)))
+        yield block.problem(source.name, str(error), word=_meant(str(error)))
         return
     when = _when(source, block, table, actions, world)
     if isinstance(when, list):
@@ -163,8 +163,9 @@ class _WrongError(Exception):
         self.word, self.hint = word, hint
 
 
-def _quoted(message: str) -> str:
-    found = re.search(r"'([^']+)'|^(\w+):", message)
+def _meant(message: str) -> str:
+    """Return the key that a declaration's error is about."""
+    found = re.search(r"unknown key '([^']+)'|^(?:\w+\.)?(\w+):", message)
     return (found[1] or found[2]) if found is not None else ""
 
 

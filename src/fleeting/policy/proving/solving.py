@@ -7,6 +7,7 @@ from enum import Enum
 
 import z3
 
+from fleeting.core.limits import Ceilings
 from fleeting.policy.policies import Policy
 from fleeting.policy.proving.cases import Case, is_possible
 from fleeting.policy.proving.encoding import Encoder
@@ -58,6 +59,7 @@ class Question:
         self.doors = doors(parties, world, place)
         self._solver: z3.Solver | None = None
         self._model: z3.ModelRef | None = None
+        self._doors: dict[Ceilings, Truth] = {}
         self._known: tuple[int, ...] = ()
 
     def ask(self, truth: Truth, door: Door | None = None) -> Possible:
@@ -67,7 +69,7 @@ class Question:
         solver = self._ready()
         solver.push()
         try:
-            solver.add(truth, True if door is None else self.variables.through(door))
+            solver.add(truth, True if door is None else self._through(door))
             return _ANSWERS[solver.check().r]
         finally:
             solver.pop()
@@ -78,7 +80,7 @@ class Question:
         depth = solver.num_scopes()
         solver.push()
         try:
-            solver.add(truth, self.variables.through(door))
+            solver.add(truth, self._through(door))
             if solver.check() != z3.sat:
                 return None
             case = case_of(self._plainest(solver), self.variables, door)
@@ -115,6 +117,11 @@ class Question:
             middle = len(wishes) // 2
             self._grant(wishes[:middle], solver)
             self._grant(wishes[middle:], solver)
+
+    def _through(self, door: Door) -> Truth:
+        if door.above not in self._doors:
+            self._doors[door.above] = self.variables.through(door)
+        return self._doors[door.above]
 
     def _ready(self) -> z3.Solver:
         """Return a solver that knows what every request keeps to."""
