@@ -66,11 +66,13 @@ def test_a_permit_that_asks_less_can_deny_by_what_it_grants(pay, parties, effort
 
 
 def test_what_is_not_modelled_is_a_gap_and_is_tried(pay, parties, effort):
-    odd = permit("odd", when='ip("127.0.0.1").isLoopback() && context.operation.amount == 7')
+    odd = permit("odd", when='ip("127.0.0.1").isLoopback() && context.operation.amount == 777')
     found = compare(pay(SMALL), pay(SMALL + odd), parties, effort)
     assert not found.equivalent
     assert found.gaps == ("policy 'odd' uses isLoopback, which is not modelled",)
     assert found.tried > 0
+    (difference,) = found.differences  # which boundary values show
+    assert (difference.change, difference.policy) == (Change.PERMITTED, "odd")
 
 
 def test_the_same_policy_that_is_not_modelled_in_both_sets_changes_nothing(pay, parties, effort):
@@ -82,12 +84,9 @@ def test_the_same_policy_that_is_not_modelled_in_both_sets_changes_nothing(pay, 
 
 
 def test_no_answer_in_time_leaves_a_gap(pay, parties):
-    hard = "context.request has urgency && context.operation.amount > 1 && " + " == ".join(
-        [
-            "context.operation.amount * context.operation.amount * context.operation.amount",
-            "context.request.urgency * context.request.urgency + 7",
-        ]
-    )
+    amount, urgency = "context.operation.amount", "context.request.urgency"
+    cubic = f"{amount} * {amount} * {amount} == {urgency} * {urgency} + 7"
+    hard = f"context.request has urgency && {amount} > 1 && {cubic}"
     found = compare(
         pay(SMALL),
         pay(SMALL + permit("hard", when=hard)),

@@ -4,6 +4,7 @@ from fleeting.policy.proving.findings import findings
 from fleeting.policy.proving.parties import Parties
 from tests.policy.proving.rules import forbid, permit
 
+CURRENCY = "context.operation.currency"
 CAP = forbid("cap", "context.limits.uses > 2")
 
 
@@ -49,7 +50,7 @@ def test_a_permit_that_can_never_match_is_told_with_why(found):
         + permit("b", who='principal == Client::"nobody"')
         + permit(
             "c",
-            when='context.operation.currency.contains("EUR") && context.operation.currency.isEmpty()',
+            when=f'{CURRENCY}.contains("EUR") && {CURRENCY}.isEmpty()',
         )
         + permit("d")
         + forbid("e", "principal is User && principal is Client")

@@ -11,6 +11,14 @@ from tests.policy.proving.rules import forbid, permit
 SMALL = "context.operation.amount <= 100"
 
 
+def test_a_set_is_encoded_once_for_all_properties(pay, property_, parties, effort):
+    prover = Prover(pay(permit("a", '@uses("1")')), parties, effort)
+    statuses = [
+        prover.prove(property_(never)).status for never in ("uses_over = 1", "permitted = true")
+    ]
+    assert statuses == [Status.PROVED, Status.BROKEN]
+
+
 def prove(bundle, property_, parties, effort):
     verdict = Prover(bundle, parties, effort).prove(property_)
     if verdict.counterexample is not None:

@@ -74,7 +74,7 @@ def test_all_that_must_not_be_is_read(property_):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name = 'a\n", "1:10: this is not TOML"),
+        ("a = 1\n[[properties]]]", "2:15: this is not TOML"),
         ("[[properties", "1:1: this is not TOML"),
         ("propertys = 1", "1:1: unknown key 'propertys'; did you mean 'properties'? (write [[pr"),
         ("properties = 3", "1:1: properties must be an array of tables (write [[properties]]"),
@@ -117,7 +117,8 @@ def test_all_that_must_not_be_is_read(property_):
         ),
         (
             HEAD
-            + "never = { permitted = true }\nwhen = 'true }; @id(\"b\") permit(principal, action, resource) when { true'",
+            + 'never = { permitted = true }\nwhen = \'true }; @id("b") permit(principal, action, '
+            "resource) when { true'",
             "4:9: when: this is more than one condition",
         ),
         (HEAD + "never = { permitted = true }\nwhen = ''", "4:1: when: "),

@@ -1,6 +1,6 @@
 """Who may ask for what in an installation: the bounds within which a proof holds."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple, TypeVar
@@ -149,8 +149,3 @@ def _alike(parties: Iterable[Party], key: Callable[[Party], Hashable]) -> list[t
     for party in parties:
         found.setdefault(key(party), []).append(party)
     return [tuple(alike) for alike in found.values()]
-
-
-def by_id(parties: Parties) -> Mapping[str, Client]:
-    """Return the clients by their ids."""
-    return {client.client_id: client for client in parties.clients}

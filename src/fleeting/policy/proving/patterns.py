@@ -12,6 +12,7 @@ PATH = r"/|(?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-]+)+"
 """Paths as operations carry them, only plainer: good as examples, not as a definition."""
 
 _MANY = 12
+_UNLIKELY = "xA0-_"
 _CLASSES = {
     "CATEGORY_DIGIT": "0",
     "CATEGORY_WORD": "a",
@@ -44,10 +45,8 @@ def _example(parsed: Parsed, turn: int) -> Iterator[str]:
 
 def _one(operator: str, operands: Parsed, turn: int) -> str:
     """Return one string that a part of a pattern matches; *turn*: which of those it has."""
-    if operator == "LITERAL":
-        return chr(operands)
-    if operator == "IN":
-        return _member(operands, turn)
+    if operator in ("LITERAL", "IN", "NOT_LITERAL", "ANY"):
+        return _character(operator, operands, turn)
     if operator == "SUBPATTERN":
         return "".join(_example(operands[-1], turn))
     if operator == "BRANCH":
@@ -57,7 +56,15 @@ def _one(operator: str, operands: Parsed, turn: int) -> str:
         least, most, repeated = operands
         times = min(max(least, 1) + turn // _MANY, int(most))
         return "".join("".join(_example(repeated, turn + place)) for place in range(times))
-    return "" if operator == "AT" else "x"
+    return ""  # the begin, the end, and what we do not know: whatever comes of it is tried
+
+
+def _character(operator: str, operands: Parsed, turn: int) -> str:
+    if operator == "LITERAL":
+        return chr(operands)
+    if operator == "IN":
+        return _member(operands, turn)
+    return _UNLIKELY[turn % len(_UNLIKELY)]
 
 
 def _member(members: Parsed, turn: int) -> str:
@@ -66,7 +73,7 @@ def _member(members: Parsed, turn: int) -> str:
     for operator, operands in members:
         name = str(operator)
         if name == "NEGATE":
-            return "x"
+            return _UNLIKELY[turn % len(_UNLIKELY)]
         if name == "RANGE":
             low, high = operands
             choices.append(chr(low + turn % (high - low + 1)))

@@ -165,8 +165,9 @@ class _WrongError(Exception):
 
 def _meant(message: str) -> str:
     """Return the key that a declaration's error is about."""
-    found = re.search(r"unknown key '([^']+)'|^(?:\w+\.)?(\w+):", message)
-    return (found[1] or found[2]) if found is not None else ""
+    unknown = re.search(r"unknown key '([^']+)'", message)
+    found = unknown or re.search(r"^(?:\w+\.)?(\w+):", message)
+    return found[1] if found is not None else ""
 
 
 def _name(table: Table) -> str:

@@ -88,18 +88,12 @@ class Universe:
         name = f"element {next(self.names)}"
         return self.note(Term(like.kind, self.strings.variable(name)))
 
-    def defined(self, holds: Callable[[Term], Truth], like: Term, *, somewhere: bool) -> Truth:
-        """Return a Boolean: *holds* of some string, or of every one."""
-        told = z3.Bool(f"quantified {next(self.names)}")
+    def exists(self, holds: Callable[[Term], Truth], like: Term) -> Truth:
+        """Say when *holds* of some string; it then does of a new one, and else of none of all."""
+        told = z3.Bool(f"exists {next(self.names)}")
         example = holds(self.witness(like))
-        mark, counter = (example, negated) if somewhere else (negated(example), lambda each: each)
-        self.rules.append(lambda: z3.Implies(told if somewhere else z3.Not(told), mark))
-        self.rules.append(
-            lambda: z3.Implies(
-                z3.Not(told) if somewhere else told,
-                _z3(every(counter(holds(each)) for each in self.members)),
-            )
-        )
+        self.rules.append(lambda: some((negated(told), example)))
+        self.rules.append(lambda: some((told, every(negated(holds(m)) for m in self.members))))
         return told
 
     def constraints(self) -> list[Truth]:
@@ -123,24 +117,20 @@ class Variable:
 
     def within(self, other: SetTerm) -> Truth:
         """Say when *other* has all of it."""
-        return self.universe.defined(
-            lambda each: some((negated(self._member(each)), other.has(each))),
-            self.like,
-            somewhere=False,
-        )
+        return negated(self._some(lambda each: negated(other.has(each))))
 
     def meets(self, other: SetTerm) -> Truth:
         """Say when *other* has some of it."""
-        if isinstance(other, Written):
-            return other.meets(self)
-        return self.universe.defined(
-            lambda each: every((self._member(each), other.has(each))), self.like, somewhere=True
-        )
+        return other.meets(self) if isinstance(other, Written) else self._some(other.has)
 
     def empty(self) -> Truth:
         """Say when there is nothing in it."""
-        return self.universe.defined(
-            lambda each: negated(self._member(each)), self.like, somewhere=False
+        return negated(self._some(lambda _each: True))
+
+    def _some(self, holds: Callable[[Term], Truth]) -> Truth:
+        """Say when *holds* of something in it."""
+        return self.universe.exists(
+            lambda each: every((self._member(each), holds(each))), self.like
         )
 
     def _member(self, term: Term) -> Truth:
@@ -160,9 +150,4 @@ def _same(a: Expression, b: Expression) -> bool:
 
 def _z3(value: Expression) -> Expression:
     """Return *value* as an expression of z3, where only such will do."""
-    if isinstance(value, bool):
-        return z3.BoolVal(value)
     return z3.IntVal(value) if isinstance(value, int) else value
-
-
-__all__ = ["SetTerm", "Universe", "Variable", "Written", "same_elements"]

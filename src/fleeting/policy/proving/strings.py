@@ -184,6 +184,10 @@ def _literal(operands: Parsed) -> Regular:
     return _word(chr(operands))
 
 
+def _not_literal(operands: Parsed) -> Regular:
+    return z3.Intersect(_ANY(), z3.Complement(_literal(operands)))
+
+
 def _any(_operands: Parsed) -> Regular:
     return _ANY()
 
@@ -223,6 +227,7 @@ def _characters(name: str, operands: Parsed) -> Regular:
 
 _OPERATORS: Mapping[str, Callable[[Parsed], Regular]] = {
     "LITERAL": _literal,
+    "NOT_LITERAL": _not_literal,
     "ANY": _any,
     "IN": _class,
     "SUBPATTERN": _group,

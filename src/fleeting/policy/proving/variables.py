@@ -40,6 +40,7 @@ from fleeting.policy.tree import Uid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MS = int((datetime.max.replace(tzinfo=UTC) - EPOCH) / timedelta(milliseconds=1)) - 1
+_FEW = 3
 _FIRST = int((EPOCH - datetime.min.replace(tzinfo=UTC)).total_seconds())
 
 _KINDS = {
@@ -164,7 +165,7 @@ class Variables:
         """Return what makes a request easy to read, the most welcome first."""
         optional = [*self.attributes.values(), *self.operation.values(), *self.request.values()]
         optional += [each for each in (self.acr, self.actor) if each is not None]
-        wishes = [self.now == milliseconds(now), self.depth <= 1]
+        wishes = [self.now == milliseconds(now), self.depth <= 1, self.depth <= _FEW]
         if isinstance(self.strings, Spelled):
             wishes += [printable(each.term.value) for each in optional if _is_string(each)]
         wishes += [negated(each.present) for each in optional]
