@@ -5,9 +5,9 @@ from decimal import Decimal
 import z3
 
 from fleeting.core.model import SubjectKind
+from fleeting.policy.proving.instants import milliseconds
 from fleeting.policy.proving.sets import Variable
 from fleeting.policy.proving.terms import Kind, Term
-from fleeting.policy.proving.variables import milliseconds
 
 
 class Fixing:

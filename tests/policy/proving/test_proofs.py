@@ -1,12 +1,25 @@
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fleeting
 from fleeting.core.model import Verdict
-from fleeting.policy.proving.parties import Parties
+from fleeting.policy.proving.enumerating import cases
+from fleeting.policy.proving.parties import Parties, places
 from fleeting.policy.proving.proofs import Prover, Status, breaks
 from fleeting.policy.proving.solving import Effort
+from tests.policy.proving import conditions as given_
 from tests.policy.proving.conditions import NOW
 from tests.policy.proving.rules import forbid, permit
+from tests.policy.proving.test_outcomes import policies
 
 SMALL = "context.operation.amount <= 100"
 
@@ -153,3 +166,51 @@ def test_no_answer_in_time_is_no_proof(pay, property_, parties):
     )
     assert verdict.status is not Status.PROVED
     assert any(each.startswith("no answer in time for pay:make") for each in verdict.why)
+
+
+GRANTED = st.sampled_from(["", '@uses("1")', '@lifetime("60s")', '@approval("1 of a")'])
+SOME = st.lists(st.tuples(given_.bools, given_.scopes, GRANTED), min_size=1, max_size=3)
+
+
+@settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=12,
+    suppress_health_check=[*HealthCheck],
+)
+@given(
+    SOME,
+    given_.bools,
+    st.sampled_from(["permitted = true", "uses_over = 1", "lifetime_over = '4m'"]),
+)
+def test_what_is_proved_no_request_at_a_boundary_breaks(
+    property_, parties, effort, written, condition, never
+):
+    bundle = policies(
+        [permit(f"p{n}", terms, when, who) for n, (when, who, terms) in enumerate(written)]
+        + [forbid("f", condition)]
+    )
+    asked = property_(never)
+    verdict = prove(bundle, asked, parties, effort)
+    for place in places(bundle.world, asked.actions):
+        for case in cases(place, bundle.world, parties, bundle.policies.values(), effort.now, 40):
+            broken = breaks(case, case.decided_by(bundle), asked, bundle)
+            assert not (broken and verdict.status is Status.PROVED), case
+
+
+def test_only_the_prover_knows_the_solver():
+    package = Path(fleeting.__file__).parent
+    knowing = [
+        p
+        for p in package.rglob("*.py")
+        if re.search(r"^\s*(import|from) z3\b", p.read_text(), re.MULTILINE)
+    ]
+    assert {path.parent for path in knowing} == {package / "policy" / "proving"}
+
+
+@pytest.mark.parametrize("module", ["properties", "enumerating", "cases", "parties"])
+def test_what_needs_no_solver_is_imported_without_one(module):
+    program = f"import sys; sys.modules['z3'] = None; import fleeting.policy.proving.{module}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(fleeting.__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)

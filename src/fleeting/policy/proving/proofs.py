@@ -135,11 +135,13 @@ class _Attempt:
             chosen = [each for each in self._outcomes.chosen(door) if each.way.ready]
             bad = [e for e in chosen if self._property.never.broken_by(e.way.limits)]
             broken = some([self._with_guard(each) for each in bad])
+            # What is permitted at once is the clearer example.
+            at_once = some(each.granted for each in bad if not each.way.limits.approvals)
             possible = self._question.ask(broken, door)
             self.meant = self.meant or self._is_meant(door)
             if possible is Possible.NO:
                 continue
-            found = self._confirmed(broken, door) if possible is Possible.YES else None
+            found = self._confirmed(broken, door, at_once) if possible is Possible.YES else None
             if found is not None:
                 return found
             self.gaps += self._question.gaps(possible)
@@ -160,8 +162,8 @@ class _Attempt:
         holds = self._question.encoder.encode(when).satisfied
         return self._question.ask(holds, door) is not Possible.NO
 
-    def _confirmed(self, broken: Truth, door: Door) -> Counterexample | None:
-        case = self._question.example(broken, door)
+    def _confirmed(self, broken: Truth, door: Door, wish: Truth) -> Counterexample | None:
+        case = self._question.example(broken, door, wish)
         if case is None:
             return None
         answer = case.decided_by(self._bundle)

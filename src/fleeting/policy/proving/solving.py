@@ -12,6 +12,7 @@ from fleeting.policy.policies import Policy
 from fleeting.policy.proving.cases import Case, is_possible
 from fleeting.policy.proving.encoding import Encoder
 from fleeting.policy.proving.parties import Door, Parties, Place, doors
+from fleeting.policy.proving.preferences import preferences
 from fleeting.policy.proving.terms import Truth
 from fleeting.policy.proving.variables import Variables
 from fleeting.policy.proving.witnesses import case_of
@@ -74,8 +75,11 @@ class Question:
         finally:
             solver.pop()
 
-    def example(self, truth: Truth, door: Door) -> Case | None:
-        """Return a request through *door* that makes *truth* true, as plain as there is."""
+    def example(self, truth: Truth, door: Door, wish: Truth = True) -> Case | None:  # noqa: FBT002
+        """Return a request through *door* that makes *truth* true, as plain as there is.
+
+        wish: what is more welcome than anything else.
+        """
         solver = self._ready()
         depth = solver.num_scopes()
         solver.push()
@@ -83,7 +87,7 @@ class Question:
             solver.add(truth, self._through(door))
             if solver.check() != z3.sat:
                 return None
-            case = case_of(self._plainest(solver), self.variables, door)
+            case = case_of(self._plainest(solver, wish), self.variables, door)
             return case if case is not None and is_possible(case, self.variables.world) else None
         finally:
             solver.pop(solver.num_scopes() - depth)
@@ -97,11 +101,12 @@ class Question:
         elif not self.encoder.unsupported:
             yield f"what the solver found for {self.place.id} was not confirmed by the engine"
 
-    def _plainest(self, solver: z3.Solver) -> z3.ModelRef:
+    def _plainest(self, solver: z3.Solver, wish: Truth) -> z3.ModelRef:
         """Return a model that grants as many preferences as can be granted quickly."""
         self._model = solver.model()
         solver.set("timeout", min(_PREFERENCE_MS, self.effort.timeout_ms))
-        self._grant(self.variables.preferences(self.effort.now), solver)
+        self._grant([wish], solver)
+        self._grant(preferences(self.variables, self.effort.now), solver)
         solver.set("timeout", self.effort.timeout_ms)
         return self._model
 

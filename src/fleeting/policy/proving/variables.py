@@ -6,7 +6,6 @@ itself says of a request (POLICY.md §5, DESIGN D3).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import z3
@@ -20,10 +19,11 @@ from fleeting.core.validation import MAX_ACT_DEPTH
 from fleeting.policy.policies import Policy
 from fleeting.policy.proving.bounds import Bounds
 from fleeting.policy.proving.fitting import fits_context, fits_field
+from fleeting.policy.proving.instants import EPOCH, Login
 from fleeting.policy.proving.literals import decimal_units
 from fleeting.policy.proving.parties import Door, Parties, Place, askers, offers
 from fleeting.policy.proving.sets import Universe, Variable
-from fleeting.policy.proving.strings import Numbered, Spelled, Strings, printable
+from fleeting.policy.proving.strings import Numbered, Spelled, Strings
 from fleeting.policy.proving.terms import (
     Attribute,
     Entity,
@@ -38,9 +38,7 @@ from fleeting.policy.proving.terms import (
 from fleeting.policy.schema import PolicyWorld
 from fleeting.policy.tree import Uid
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MS = int((datetime.max.replace(tzinfo=UTC) - EPOCH) / timedelta(milliseconds=1)) - 1
-_FEW = 3
 _FIRST = int((EPOCH - datetime.min.replace(tzinfo=UTC)).total_seconds())
 
 _KINDS = {
@@ -53,20 +51,6 @@ _KINDS = {
     ValueType.BOOLEAN: Kind.BOOL,
     ValueType.STRINGS: Kind.SET,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How long ago the user logged in: whole seconds, and whether a part of one more."""
-
-    attribute: Attribute
-    more: Truth
-
-    def meets(self, longest: timedelta) -> Truth:
-        """Say when it is no longer ago than *longest* (RFC 9470 §4)."""
-        seconds, age = int(longest.total_seconds()), self.attribute.term.value
-        exact = every((age == seconds, negated(self.more)))
-        return every((self.attribute.present, some((age < seconds, exact))))
 
 
 class Variables:
@@ -160,17 +144,6 @@ class Variables:
             every((self._is_client(c.client_id for c in clients), self._is_resource(resources)))
             for clients, resources in door.pairs
         )
-
-    def preferences(self, now: datetime) -> list[Truth]:
-        """Return what makes a request easy to read, the most welcome first."""
-        optional = [*self.attributes.values(), *self.operation.values(), *self.request.values()]
-        optional += [each for each in (self.acr, self.actor) if each is not None]
-        wishes = [self.now == milliseconds(now), self.depth <= 1, self.depth <= _FEW]
-        if isinstance(self.strings, Spelled):
-            wishes += [printable(each.term.value) for each in optional if _is_string(each)]
-        wishes += [negated(each.present) for each in optional]
-        wishes += [negated(member) for member in self._groups.values()]
-        return [wish for wish in wishes if not isinstance(wish, bool)]
 
     # How each is made.
 
@@ -314,17 +287,5 @@ class Variables:
             )
 
 
-def milliseconds(at: datetime) -> int:
-    """Return an instant in milliseconds since 1970."""
-    return (at - EPOCH) // timedelta(milliseconds=1)
-
-
 def _below(record: str, paths: Iterable[tuple[str, ...]]) -> list[str]:
     return sorted({path[1] for path in paths if len(path) > 1 and path[0] == record})
-
-
-def _is_string(attribute: Attribute) -> bool:
-    return attribute.term.kind is Kind.STRING
-
-
-__all__ = ["EPOCH", "Login", "Variables", "milliseconds"]

@@ -20,11 +20,12 @@ from fleeting.core.model import (
 )
 from fleeting.policy.proving.cases import Case
 from fleeting.policy.proving.fitting import Fitting, fits_context, fits_field
+from fleeting.policy.proving.instants import EPOCH
 from fleeting.policy.proving.parties import Door, asking, key_of
 from fleeting.policy.proving.plain import plain_context, plain_field
 from fleeting.policy.proving.sets import Variable
 from fleeting.policy.proving.terms import Attribute, Expression, Kind, Term
-from fleeting.policy.proving.variables import EPOCH, Variables
+from fleeting.policy.proving.variables import Variables
 
 _HALF_SECOND = timedelta(milliseconds=500)
 _ANYTHING = Fitting(lambda _text: True)
