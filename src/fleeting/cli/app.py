@@ -10,7 +10,9 @@ from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
 from fleeting.cli.init import init
+from fleeting.cli.policy_diff import diff
 from fleeting.cli.policy_format import format_
+from fleeting.cli.policy_prove import prove
 from fleeting.cli.policy_schema import schema
 from fleeting.cli.request import request
 from fleeting.cli.serve import serve
@@ -119,6 +121,19 @@ add(
 add(policy.app, policy_sets.promote, "fleeting policy promote")
 add(policy.app, policy_sets.rollback, "fleeting policy rollback 3f8a21c0")
 add(policy.app, policy_sets.sets, "fleeting policy sets", "fleeting policy sets --json | jq .[0]")
+add(
+    policy.app,
+    prove,
+    "fleeting policy prove -c my-installation/fleeting.toml",
+    "fleeting policy prove policies/properties/refunds.toml --timeout 1m --json",
+)
+add(
+    policy.app,
+    diff,
+    "fleeting policy diff HEAD",
+    "fleeting policy diff policies candidate/policies --json",
+    "fleeting policy diff v1.4:policies HEAD:policies",
+)
 app.add_typer(audit.app)
 app.add_typer(policy.app)
 app.add_typer(keys.app)

@@ -15,10 +15,17 @@ from fleeting.cli.terminal import counted, err, fail, note, say, say_json
 
 if TYPE_CHECKING:
     from fleeting.policy import PolicyBundle, Problem
-    from fleeting.policy.reviewing import Declared
     from fleeting.server.settings import Settings
 
-app = group("policy", "Check the policies of an installation.", "fleeting policy check")
+app = group(
+    "policy",
+    "Write, check, test, prove and change the policies of an installation.",
+    "fleeting policy check",
+    "fleeting policy test",
+)
+
+_PATIENCE = "2s"
+"""How long the solver may think about one question before it keeps silent."""
 
 
 class Format(StrEnum):
@@ -152,18 +159,20 @@ def _check(settings: "Settings", path: Path, *, budget: int, quick: bool) -> Che
         part = sound_part(sources, world, found.problems)
         warnings = () if part is None else review(part, declared, whole=False)
         return Checked(found.problems, warnings, None, texts, len(sources))
-    more = None if quick else _solved(bundle, declared)
+    more = None if quick else _solved(bundle, settings)
     warnings = review(bundle, declared, more=more, budget=budget)
     return Checked((), warnings, bundle, texts, len(sources))
 
 
-def _solved(bundle: "PolicyBundle", declared: "Declared") -> "Iterable[Problem] | None":
+def _solved(bundle: "PolicyBundle", settings: "Settings") -> "Iterable[Problem] | None":
     """Return what a solver finds in *bundle*; None where none is installed."""
     if find_spec("z3") is None:
         note("z3 is not installed: policies without effect are found in plain cases only")
         return None
-    _ = bundle, declared  # fleeting.policy.proving plugs in here: its findings, by rules.SOLVED
-    return None
+    from fleeting.cli.proving import effort, parties_of
+    from fleeting.policy.proving.findings import findings
+
+    return findings(bundle, parties_of(settings), effort(_PATIENCE))
 
 
 def _sum_up(found: Checked) -> None:

@@ -14,7 +14,7 @@ from fleeting.cli.terminal import CommandError, note, say, say_json
 from fleeting.cli.words import SHORT, clean, shown_time
 
 if TYPE_CHECKING:
-    from fleeting.policy import PolicySet
+    from fleeting.policy import PolicySet, PolicySource
     from fleeting.ports import PolicySetRecord, PolicyState, Store
     from fleeting.server.settings import Settings
     from fleeting.usecases.change_policy import Change, ChangePolicy
@@ -168,13 +168,19 @@ def _run(config: Path | None, deed: "Callable[[_Desk], Awaitable[Any]]") -> Any:
 
 @asynccontextmanager
 async def _desk(config: Path | None) -> AsyncIterator[_Desk]:
-    from fleeting.cli.reading import check_database
     from fleeting.server.settings import config_path, load_settings
+
+    async with _desk_of(load_settings(config_path(config))) as desk:
+        yield desk
+
+
+@asynccontextmanager
+async def _desk_of(settings: "Settings") -> AsyncIterator[_Desk]:
+    from fleeting.cli.reading import check_database
     from fleeting.server.world import SystemClock
     from fleeting.stores import open_store
     from fleeting.usecases.change_policy import ChangePolicy
 
-    settings = load_settings(config_path(config))
     check_database(settings)
     clock = SystemClock()
     store = open_store(settings.database, clock=clock, base_dir=settings.directory)
@@ -200,6 +206,24 @@ def _read(settings: "Settings", directory: Path) -> "PolicySet":
     sources = policy_sources(directory)
     load_policies(sources, policy_world(settings))
     return PolicySet(tuple(sources), settings.types)
+
+
+def recorded_sources(settings: "Settings", prefix: str) -> "list[PolicySource] | None":
+    """Return the files of the one kept set whose digest begins with *prefix*, if there is one."""
+
+    async def read() -> "list[PolicySource] | None":
+        from fleeting.policy import read_set
+
+        async with _desk_of(settings) as desk:
+            records = await desk.store.policy_records()
+            found = [each.digest for each in records if each.digest.startswith(prefix)]
+            text = await desk.store.policy_text(found[0]) if len(found) == 1 else None
+            return None if text is None else [*read_set(text, found[0]).sources]
+
+    try:
+        return asyncio.run(read())
+    except CommandError:  # there is no database yet, and so nothing is recorded
+        return None
 
 
 async def _kept(desk: _Desk, prefix: str) -> str:
