@@ -102,7 +102,7 @@ async def test_two_credentials_are_one_too_many(sim):
 
 async def test_a_fault_of_ours_is_told_as_nothing_and_logged(sim, log, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(sim.worker.policy, "bundle", None)  # what no installation can have
+        broken.setattr(sim.worker.policy, "in_force", None)  # what no installation can have
         answer = await post(sim)
     assert (answer.status_code, answer.json()) == (500, "a fault of ours")
     assert any(line["event"] == "bug" for line in log)

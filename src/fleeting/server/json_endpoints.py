@@ -40,7 +40,11 @@ class JsonEndpoint:
         """Serve one request."""
         started, request_id = perf_counter(), new_id()
         asked_as = _header(scope, b"x-request-id")
-        status, body, extra, error = await self._answer(scope, receive, request_id, asked_as)
+        self.metrics.in_flight += 1
+        try:
+            status, body, extra, error = await self._answer(scope, receive, request_id, asked_as)
+        finally:
+            self.metrics.in_flight -= 1
         # AuthZEN §10.1.3: MUST be the enforcement point's own identifier, if it sent one.
         fields = headers(asked_as or request_id, body, extra=extra)
         observe(self, request_id, status, error, perf_counter() - started)
