@@ -400,3 +400,13 @@ def test_an_id_that_was_checked_is_not_taken_twice_either(world):
     old = load_policies([PolicySource("a", many(1))], world)
     with pytest.raises(PolicyProblems, match="is taken by b:1"):
         driven(load_steps([PolicySource("b", many(1) * 2)], world, known=old))
+
+
+@pytest.mark.parametrize(
+    ("open_", "close"),
+    [("(", ")"), ("[", "].contains(true)"), ("{a: ", "}.a"), ("if true then ", " else false")],
+)
+def test_nesting_that_would_end_the_cedar_engine_is_an_error(problems, open_, close):
+    text = permit(open_ * 5000 + "true" + close * 5000)
+    [said] = problems(text)
+    assert "nested too deeply" in said

@@ -16,6 +16,7 @@ from fleeting.policy.scanner import PolicyText, Token
 from fleeting.policy.schema import PolicyWorld
 from fleeting.policy.tree import Effect, Node, Reads, read
 
+_TOO_DEEP = "this policy is nested too deeply; split it, or use a set and .contains()"
 _BAD_TOKEN = ("unexpected token", "invalid token")
 
 
@@ -33,6 +34,9 @@ class ParsedPolicy:
 
 def parse_policy(text: PolicyText, world: PolicyWorld) -> ParsedPolicy | Problem:
     """Return the one policy in *text*, with all that we forbid ourselves; or its syntax error."""
+    too_deep = text.find_too_deep()
+    if too_deep is not None:  # looked at first: parsing it could end the process
+        return text.problem(_TOO_DEEP, at=too_deep)
     parsed = _parse(text.text)
     if isinstance(parsed, str):
         return _syntax_problem(text, parsed, world)
@@ -92,7 +96,7 @@ def _parse(text: str) -> Node | str:
     except ValueError as error:
         return str(error)
     except RecursionError:
-        return "this policy is nested too deeply; split it, or use a set and .contains()"
+        return _TOO_DEEP
 
 
 # Validation: against the schema, several policies at once.

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from fleeting.policy.problems import PolicySource, Problem
 from fleeting.policy.rules import SYNTAX
 
+DEEPEST = 100
+"""How deeply a policy may nest: the Cedar engine's own stack ends some way beyond, and with it the
+whole process."""
+
+_OPENING = frozenset("([{")
+_CLOSING = frozenset(")]}")
+
 _TOKEN = re.compile(
     r"""
       (?P<blank>  \s+ | //[^\n]* )
@@ -51,6 +58,16 @@ class PolicyText:
         for at, word in zip(self.tokens, self.tokens[1:], strict=False):
             if at.text == "@" and word.text == name:
                 return at.start
+        return None
+
+    def find_too_deep(self) -> int | None:
+        """Return where the policy begins to be nested too deeply for the Cedar engine to parse."""
+        depth = conditionals = 0
+        for token in self.tokens:
+            depth += (token.text in _OPENING) - (token.text in _CLOSING)
+            conditionals += token.text == "if"  # what follows one is within it: nothing closes it
+            if depth > DEEPEST or conditionals > DEEPEST:
+                return token.start
         return None
 
     def _places(self, word: str) -> list[int]:

@@ -1,9 +1,6 @@
 """One policy under review: what it says, and where in its text to point."""
 
-import json
 from dataclasses import dataclass
-
-import cedarpy
 
 from fleeting.policy.policies import Policy
 from fleeting.policy.problems import PolicySource, Problem, Severity
@@ -61,5 +58,4 @@ def read_policy(policy: Policy) -> Reviewed:
     # Blank lines and columns before the text put every token where it stands in its file.
     before = "\n" * (policy.line - 1) + " " * (policy.column - 1)
     (text,) = split_policies(PolicySource(policy.file, before + policy.text))
-    parsed = json.loads(cedarpy.policies_to_json_str(policy.text))
-    return Reviewed(policy, text, next(iter(parsed["staticPolicies"].values())))
+    return Reviewed(policy, text, policy.node)
