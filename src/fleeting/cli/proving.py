@@ -15,7 +15,7 @@ from fleeting.core.model import ActionDecision, SubjectKind, Verdict
 from fleeting.policy import PolicyBundle
 from fleeting.policy.proving.cases import Case, limits_json, outcome
 from fleeting.policy.proving.parties import Parties
-from fleeting.server.installing import installation
+from fleeting.server.installing import identity_providers
 from fleeting.server.settings import Settings
 
 UNPROVED = 3
@@ -36,12 +36,11 @@ def effort(timeout: str) -> Any:  # noqa: ANN401 -- Effort, which needs z3
 
 
 def parties_of(settings: Settings) -> Parties:
-    """Return who may ask for what."""
-    declared = installation(settings)
+    """Return who may ask for what; nobody's keys are needed for that."""
     return Parties(
-        clients=tuple(each.client for each in declared.registrations.values()),
-        resources=tuple(declared.catalogue.resources.values()),
-        providers=tuple(declared.providers.values()),
+        clients=tuple(declared.client for declared in settings.clients),
+        resources=tuple(declared.resource for declared in settings.resources),
+        providers=identity_providers(settings),
     )
 
 

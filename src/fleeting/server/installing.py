@@ -45,10 +45,7 @@ def installation(settings: Settings) -> Installation:
         issuer=settings.issuer,
         registrations={name: _registration(d, settings) for name, d in clients.items()},
         catalogue=Catalogue(resources, settings.types),
-        providers={
-            p.issuer: IdentityProvider(p.issuer, p.audience, p.claims, p.subject_prefix or "")
-            for p in settings.providers
-        },
+        providers={each.issuer: each for each in identity_providers(settings)},
         context_keys=settings.context_keys,
         declarations=Declarations(
             settings.attributes,
@@ -57,6 +54,14 @@ def installation(settings: Settings) -> Installation:
             frozenset(p.subject_prefix or "" for p in settings.providers),
         ),
         guards={r.client_id: r for r in resources.values() if r.client_id is not None},
+    )
+
+
+def identity_providers(settings: Settings) -> tuple[IdentityProvider, ...]:
+    """Return whose tokens may be exchanged."""
+    return tuple(
+        IdentityProvider(p.issuer, p.audience, p.claims, p.subject_prefix or "")
+        for p in settings.providers
     )
 
 
