@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 
 import pytest
@@ -112,6 +113,7 @@ def test_a_mistake_in_a_property_is_shown_with_its_line_and_a_caret(fleeting, co
 
 
 def test_without_properties_one_learns_how_to_write_them(fleeting, config, tmp_path):
+    shutil.rmtree(config.parent / "policies" / "properties")
     done = fleeting("policy", "prove", "-c", config)
     assert done.exit_code == 1
     assert "[[properties]]" in done.stderr

@@ -26,7 +26,8 @@ _IGNORED = ("keys/*.jwk.json", "keys/signing/", "*.db", "*.db-wal", "*.db-shm")
 _POLICIES = {
     "refunds.cedar": "who may refund how much",
     "caps.cedar": "what holds whatever is permitted",
-    "tests/refunds.toml": "what the policies must do: fleeting policy test",
+    "tests/refunds.toml": "what they must do: 'policy test'",
+    "properties/refunds.toml": "what they can never do: 'policy prove'",
 }
 
 
@@ -95,10 +96,11 @@ def _texts(directory: Path, urls: dict[str, str], *, anew: bool) -> Iterator[Wri
     for example, url in urls.items():
         config = config.replace(f'"{example}"', json.dumps(url))
     yield _text(directory / CONFIG_NAME, config, "settings, each explained", anew=anew)
-    (directory / "policies" / "tests").mkdir(parents=True, exist_ok=True)
     for name, what in _POLICIES.items():
         text = (_template() / "policies" / name).read_text(encoding="utf-8")
-        yield _text(directory / "policies" / name, text, what, anew=anew)
+        path = directory / "policies" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield _text(path, text, what, anew=anew)
 
 
 def _text(path: Path, text: str, what: str, *, anew: bool) -> Written:

@@ -169,10 +169,10 @@ def _solved(bundle: "PolicyBundle", settings: "Settings") -> "Iterable[Problem] 
     if find_spec("z3") is None:
         note("z3 is not installed: policies without effect are found in plain cases only")
         return None
-    from fleeting.cli.proving import effort, parties_of
+    from fleeting.cli.proving import asking_parties, effort
     from fleeting.policy.proving.findings import findings
 
-    return findings(bundle, parties_of(settings), effort(_PATIENCE))
+    return findings(bundle, asking_parties(settings), effort(_PATIENCE))
 
 
 def _sum_up(found: Checked) -> None:

@@ -41,7 +41,7 @@ def diff(
     """
     from fleeting.cli.compared_sets import load_named
     from fleeting.cli.policy_sets import recorded_sources
-    from fleeting.cli.proving import UNPROVED, effort, parties_of
+    from fleeting.cli.proving import UNPROVED, asking_parties, effort
     from fleeting.server.settings import config_path, load_settings
 
     tries = effort(timeout)
@@ -51,7 +51,7 @@ def diff(
     recorded = partial(recorded_sources, settings)
     before = load_named(old, settings, recorded)
     after = load_named(new or str(settings.policies), settings, recorded)
-    found = compare(before, after, parties_of(settings), tries)
+    found = compare(before, after, asking_parties(settings), tries)
     if as_json:
         say_json(_json(found, before, after))
     else:

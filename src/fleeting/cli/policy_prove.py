@@ -41,10 +41,11 @@ def prove(
     """Prove each property of the policies, or show a request that breaks it.
 
     Properties are tables in policies/properties/*.toml: what must 'never' be (permitted,
-    lifetime_over, uses_over, approvals_under, unbound, bound_under) of 'types', 'actions' or all
-    that is 'sensitive', and perhaps 'when', a Cedar condition. A proof covers every request that
-    the declared clients and identity providers can send; a counterexample is one that the policy
-    engine confirms. What cannot be proved is tried at boundary values, and said to be no proof.
+    lifetime_over, uses_over, approvals_under, unbound, bound_under) of 'types', 'actions' or
+    all that is 'sensitive', and perhaps 'when', a Cedar condition. A proof covers every token
+    that the declared clients and identity providers can ask for (decisions for enforcement
+    points aside); a counterexample is one that the policy engine confirms. What cannot be
+    proved is tried at boundary values, and said to be no proof.
 
     The exit code is 0 if all is proved, 1 if something is broken or wrong, 3 if something is not
     proved.

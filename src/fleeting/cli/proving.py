@@ -44,6 +44,11 @@ def parties_of(settings: Settings) -> Parties:
     )
 
 
+def asking_parties(settings: Settings) -> Parties:
+    """Return who may ask for what, enforcement points with their questions among them."""
+    return parties_of(settings).with_enforcement_points(settings.attributes)
+
+
 def case_lines(case: Case) -> Iterator[tuple[str, str]]:
     """Yield what a request says, each with what it is."""
     told = case.to_json()

@@ -1,7 +1,9 @@
 import pytest
 
+from fleeting.core.model import Client, Resource
 from fleeting.policy.proving.findings import findings
 from fleeting.policy.proving.parties import Parties
+from tests.policy.proving.conditions import WORLD
 from tests.policy.proving.rules import forbid, permit
 
 CURRENCY = "context.operation.currency"
@@ -100,3 +102,21 @@ def test_a_permit_that_may_err_is_not_called_redundant(found):
 
 def test_where_something_is_not_modelled_there_is_silence(found):
     assert found(permit("a", when='ip("10.0.0.1").isLoopback()')) == {}
+
+
+def test_what_only_an_enforcement_point_asks_about_is_not_odd(pay, effort):
+    """AuthZEN: it vouches for users whom no identity provider knows, and for whom nobody acts."""
+    guard = Client("guard", frozenset(), types=frozenset())
+    resource = Resource("https://api.example", frozenset({"pay"}), client_id="guard")
+    parties = Parties((guard,), (resource,))
+    bundle = pay(
+        '@id("vouched") permit (principal is User, action == Action::"pay:make", resource)\n'
+        "when { principal has department && context.delegation_depth == 0 };"
+    )
+    alone = findings(bundle, parties, effort)
+    assert [each.rule for each in alone] == ["never-matches"]
+    assert findings(bundle, parties.with_enforcement_points(WORLD.attributes), effort) == []
+
+
+def test_without_an_enforcement_point_nobody_vouches():
+    assert Parties((), ()).with_enforcement_points(()) == Parties((), ())

@@ -1,10 +1,12 @@
 """Who may ask for what in an installation: the bounds within which a proof holds."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple, TypeVar
 
+from fleeting.core.context import GROUPS
+from fleeting.core.evaluations import asking_client
 from fleeting.core.exchange import IdentityProvider
 from fleeting.core.limits import Ceilings, ceilings
 from fleeting.core.model import (
@@ -29,11 +31,39 @@ _THUMBPRINT = "t" * 43
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """All that are declared. Without an identity provider, there are no users."""
+    """All that are declared. Without an identity provider, there are no users.
+
+    vouching: enforcement points are among the clients and the providers, and ask about users for
+    whom nobody acts.
+    """
 
     clients: tuple[Client, ...]
     resources: tuple[Resource, ...]
     providers: tuple[IdentityProvider, ...] = ()
+    vouching: bool = False
+
+    def with_enforcement_points(self, attributes: Iterable[str]) -> "Parties":
+        """Return these and the resources' own clients as they ask for decisions (AuthZEN §6).
+
+        Each may ask about whomever it vouches for, as a provider of its own that knows all
+        *attributes*; for simplicity, about any resource. This does NOT model that it may name
+        another provider as a user's issuer and yet give attributes that that one never gives.
+        """
+        guarded = {each.client_id: each for each in self.resources if each.client_id is not None}
+        points = [each for each in self.clients if each.client_id in guarded]
+        claims = {name: name for name in (GROUPS, *attributes)}
+        vouched = (
+            IdentityProvider(guarded[each.client_id].identifier, "", claims) for each in points
+        )
+        asking_ = (
+            replace(asking_client(each), grant_types=frozenset(_GRANTS.values())) for each in points
+        )
+        return Parties(
+            (*self.clients, *asking_),
+            self.resources,
+            (*self.providers, *vouched),
+            vouching=bool(points),
+        )
 
 
 class Place(NamedTuple):

@@ -267,7 +267,8 @@ class Variables:
     # Bounds.
 
     def _bind(self) -> None:
-        least = 1 if self.place.kind is SubjectKind.USER else 0
+        acted_for = self.place.kind is SubjectKind.USER and not self.parties.vouching
+        least = 1 if acted_for else 0
         self._bounds.range(self.depth, least, MAX_ACT_DEPTH)
         self._bounds.range(self.now, 0, LAST_MS)
         self._bounds.add(lambda: self._is_client(each.client_id for each in self.clients))
