@@ -143,7 +143,7 @@ class Playground:
     def _run_in_shell(self, command: str) -> tuple[int, str]:
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
-        self._shell.stdin.write(f"{self.here(command)}\necho; echo {_DONE} $?\n")
+        self._shell.stdin.write(f"{self.here(command)}\ncode=$?; echo; echo {_DONE} $code\n")
         self._shell.stdin.flush()
         watchdog = threading.Timer(_PATIENCE_SECONDS, self._shell.kill)
         watchdog.start()
