@@ -10,6 +10,7 @@ from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
 from fleeting.cli.init import init
+from fleeting.cli.policy_replay import replay
 from fleeting.cli.request import request
 from fleeting.cli.serve import serve
 
@@ -68,6 +69,13 @@ add(
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg",
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
     cls=TakesIds,
+)
+add(
+    policy.app,
+    replay,
+    "fleeting policy replay --candidate new-policies --since 30d",
+    "fleeting policy replay --type payment_refund --client support-bot",
+    "fleeting policy replay --candidate new-policies --fail-on newly-permitted --fail-on faults",
 )
 app.add_typer(audit.app)
 app.add_typer(policy.app)

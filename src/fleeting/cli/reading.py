@@ -28,7 +28,7 @@ def ledger_of(settings: Settings) -> Iterator[Evidence]:
         path = sqlite_path(url, directory)
         raise CommandError(f"{path} is not there yet: 'fleeting serve' makes it when it starts")
     check_revision(current(url, directory), "the database")
-    engine = database_engine(url, directory)
+    engine = database_engine(url, directory, read_only=True)
     try:
         yield SqlArchive(engine)
     finally:

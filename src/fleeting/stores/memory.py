@@ -1,7 +1,7 @@
 """Memory: the reference store, dictionaries behind the same contract; gone with the process."""
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -21,7 +21,7 @@ from fleeting.core.evidence import (
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.model import TokenRecord
 from fleeting.core.token_accounts import TokenState
-from fleeting.ports import TOKEN_GRACE, Clock, Outcome, StoreUnavailableError, Write
+from fleeting.ports import TOKEN_GRACE, Clock, Outcome, Page, StoreUnavailableError, Write
 from fleeting.stores.group_commit import GroupCommit
 from fleeting.stores.pruning import Link, new_chain, plan, pruned_entry
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey
@@ -92,6 +92,23 @@ class MemoryStore:
         for row in self._rows():
             if since is None or row.at_us >= microseconds(since):
                 yield row.read()
+
+    async def pages(
+        self,
+        kinds: Collection[EntryKind],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[Page]:
+        """See ``ports.Evidence``; a page is a chain."""
+        low, high = ((None if at is None else microseconds(at)) for at in (since, until))
+        self._check()
+        chains = [list(chain) for _, chain in sorted(self.tables.ledger.items())]
+        passed, total = 0, sum(map(len, chains))
+        for chain in chains:
+            passed += len(chain)
+            rows = [row for row in chain if row.kind in kinds and _within(row.at_us, low, high)]
+            yield Page(rows, passed, total)
 
     async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:
         """See ``ports.Evidence``."""
@@ -199,6 +216,10 @@ class MemoryStore:
     def _check(self) -> None:
         if not self.available:
             raise StoreUnavailableError("the memory store is made to be unavailable")
+
+
+def _within(at_us: int, low: int | None, high: int | None) -> bool:
+    return (low is None or at_us >= low) and (high is None or at_us < high)
 
 
 def _age(row: StoredEntry) -> tuple[int, str, int]:

@@ -1,0 +1,288 @@
+"""Read back what ``recording`` wrote: the request that was decided, and the decision on it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+from fleeting.core.durations import parse_duration
+from fleeting.core.evidence import StoredEntry, instant, original
+from fleeting.core.limits import parse_approval
+from fleeting.core.model import (
+    AccessRequest,
+    ActionDecision,
+    Actor,
+    AskedBy,
+    AttributeValue,
+    Client,
+    Decision,
+    FieldValue,
+    Limits,
+    Operation,
+    Path,
+    Resource,
+    SenderConstraint,
+    SenderKey,
+    StepUp,
+    Subject,
+    SubjectKind,
+    Verdict,
+)
+from fleeting.core.operation_types import FieldType, OperationType
+
+Members: TypeAlias = Mapping[str, Any]
+"""A JSON object of the ledger; what is not as expected ends in ValueError."""
+
+Types: TypeAlias = Mapping[str, OperationType]
+T = TypeVar("T")
+
+_CEILINGS = ("type_ceilings", "hard_cap")
+# The same few durations and approvals stand in a hundred thousand entries.
+_parse_duration = lru_cache(maxsize=1024)(parse_duration)
+_parse_approval = lru_cache(maxsize=1024)(parse_approval)
+_KINDS = {kind.value: kind for kind in SubjectKind}
+_DOORS = {door.value: door for door in AskedBy}
+
+
+class TooOldError(ValueError):
+    """The entry is of a version that did not record all that a decision depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What an operation type was bounded by when a decision was made."""
+
+    sensitive: bool = False
+    max_lifetime: timedelta | None = None
+    max_uses: int | None = None
+
+    def on(self, type_: OperationType) -> OperationType:
+        """Return *type_* as it was under this ceiling."""
+        return replace(
+            type_,
+            sensitive=self.sensitive,
+            max_lifetime=self.max_lifetime,
+            max_uses=self.max_uses,
+        )
+
+
+NO_CEILING = Ceiling()
+
+
+def readable(read: Callable[[], T]) -> T:
+    """Return what *read* makes of an entry.
+
+    Raises:
+        ValueError: the entry says what no version up to this one writes.
+    """
+    try:
+        return read()
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
+        raise ValueError(f"not an entry that this version writes: {error!r}") from error
+
+
+def recorded_request(row: StoredEntry, body: Members, types: Types) -> AccessRequest:
+    """Return the access request whose decision *row* records, as far as decisions depend on it.
+
+    body: of *row*, parsed. types: which fields are decimals; the rest the JSON says itself.
+    What no decision reads is not in it: grant types, and what else client and resource offer.
+
+    Raises:
+        TooOldError, ValueError: it cannot be decided again; see each.
+    """
+    if "hard_cap" not in body:
+        raise TooOldError("recorded before ceilings were")
+    return readable(lambda: _request(row, body, types))
+
+
+def _request(row: StoredEntry, body: Members, types: Types) -> AccessRequest:
+    return AccessRequest(
+        id=original(row.request_id),
+        txn=original(row.txn or ""),
+        asked_by=_DOORS[body["asked_by"]],
+        subject=_subject(body["subject"], types),
+        actors=_actors(body["act"]),
+        client=_client(body["client"], body["client_groups"], body["client_ceilings"]),
+        resource=_resource(body["resource"], body["resource_ceilings"]),
+        operations=_operations(body["operations"], types),
+        context=_attributes(body["context"]),
+        key=_key(body["cnf"]),
+    )
+
+
+def _subject(members: Members, types: Types) -> Subject:
+    get = members.get
+    bounds = get("operations")
+    return Subject(
+        _KINDS[members["kind"]],
+        members["id"],
+        frozenset(members["groups"]),
+        _attributes(members["attributes"]),
+        get("issuer"),
+        get("acr"),
+        _instant(get("auth_time")),
+        _instant(get("not_after")),
+        None if bounds is None else _operations(bounds, types),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _attributes(members: Members) -> Mapping[str, AttributeValue]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in members.items()
+    }
+
+
+def _actors(act: Members | None) -> tuple[Actor, ...]:
+    actors: list[Actor] = []
+    while act is not None:
+        actors.append(Actor(act["sub"], act.get("iss"), act.get("client_id")))
+        act = act.get("act")
+    return tuple(actors)
+
+
+def _client(client_id: str, groups: Iterable[str], ceilings: Members) -> Client:
+    get = ceilings.get
+    return Client(
+        client_id,
+        frozenset(),
+        _names(get("types")),
+        _names(get("scopes")),
+        frozenset(groups),
+        get("insecure_bearer", False),
+        _duration(get("max_lifetime")),
+        get("max_uses"),
+    )
+
+
+def _resource(identifier: str, ceilings: Members) -> Resource:
+    return Resource(
+        identifier,
+        frozenset(),
+        max_lifetime=_duration(ceilings.get("max_lifetime")),
+        max_uses=ceilings.get("max_uses"),
+    )
+
+
+def _names(names: Iterable[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+def _duration(text: str | None) -> timedelta | None:
+    return None if text is None else _parse_duration(text)
+
+
+def _key(cnf: Members | None) -> SenderKey | None:
+    if cnf is None:
+        return None
+    if "jkt" in cnf:
+        return SenderKey(SenderConstraint.DPOP, cnf["jkt"])
+    return SenderKey(SenderConstraint.MTLS, cnf["x5t#S256"])
+
+
+def _operations(written: Sequence[Members], types: Types) -> tuple[Operation, ...]:
+    return tuple([recorded_operation(each, types) for each in written])
+
+
+def recorded_operation(written: Members, types: Types) -> Operation:
+    """Return the operation that ``Operation.to_json`` wrote.
+
+    Raises:
+        LookupError, TypeError, ArithmeticError: it wrote no such thing; see ``readable``.
+    """
+    fields: dict[str, FieldValue] = {}
+    type_ = types.get(written["type"])
+    for name, value in written.items():
+        if name in ("type", "actions"):
+            continue
+        if isinstance(value, list):
+            fields[name] = tuple(value)
+        elif isinstance(value, str) and _is_decimal(name, type_):
+            fields[name] = Decimal(value)
+        else:
+            fields[name] = value
+    return Operation(written["type"], tuple(written["actions"]), fields)
+
+
+def _is_decimal(name: str, type_: OperationType | None) -> bool:
+    field = type_.fields.get(name) if type_ is not None else None
+    return field is not None and field.type is FieldType.DECIMAL
+
+
+def recorded_decision(body: Members) -> Decision:
+    """Return the decision in *body*, under the ceilings that it was made under.
+
+    Raises:
+        ValueError: it is none that this version writes.
+    """
+    return readable(
+        lambda: Decision(
+            body["policy_digest"],
+            tuple([recorded_answer(each) for each in body["answers"]]),
+            {name: body[name] for name in _CEILINGS if name in body},
+        )
+    )
+
+
+def recorded_answer(written: Members) -> ActionDecision:
+    """Return what ``recording.answer_json`` wrote.
+
+    Raises:
+        LookupError, TypeError, ValueError: it wrote no such thing; see ``readable``.
+    """
+    return ActionDecision(
+        written["operation"],
+        written["action"],
+        Verdict(written["verdict"]),
+        tuple([Path(path["policy"], recorded_limits(path)) for path in written["paths"]]),
+        tuple(written["forbids"]),
+        tuple(written["reasons"]),
+        tuple(written["errors"]),
+    )
+
+
+def recorded_limits(written: Members) -> Limits:
+    """Return the limits that ``recording.limits_json`` wrote.
+
+    Raises:
+        LookupError, TypeError, ValueError: it wrote no such thing; see ``readable``.
+    """
+    approval, acr = written.get("approval"), written.get("step_up")
+    return Limits(
+        _parse_duration(written["lifetime"]),
+        written["uses"],
+        SenderConstraint(written["bound"]),
+        () if approval is None else _parse_approval(approval),
+        None if acr is None else StepUp(tuple(acr), _duration(written.get("max_age"))),
+    )
+
+
+def recorded_ceilings(body: Members) -> tuple[Mapping[str, Ceiling], timedelta]:
+    """Return the installation's ceilings on each operation type, and the hard cap.
+
+    Raises:
+        ValueError: *body* has none that this version writes.
+    """
+    return readable(
+        lambda: (
+            {
+                name: Ceiling(
+                    each.get("sensitive", False),
+                    _duration(each.get("max_lifetime")),
+                    each.get("max_uses"),
+                )
+                for name, each in body["type_ceilings"].items()
+            },
+            _parse_duration(body["hard_cap"]),
+        )
+    )
+
+
+def decided_at(row: StoredEntry) -> datetime:
+    """Return the instant at which *row* was decided: an entry is made at its call's one instant."""
+    return instant(row.at_us)

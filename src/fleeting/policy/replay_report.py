@@ -1,0 +1,114 @@
+"""Count what a replay found: by change and policy, with a few examples, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fleeting.core.evidence import StoredEntry
+from fleeting.core.model import ActionDecision, Operation
+from fleeting.policy.replaying import Change, Difference, Redecided
+
+MOST_GROUPS = 500
+"""How many groups are told apart; what comes later is counted with others of its change."""
+
+EXAMPLES = 3
+OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One difference, and where to read on: ``fleeting explain`` takes the request id."""
+
+    at: datetime
+    request_id: str
+    client: str
+    subject: str
+    operation: Operation
+    before: ActionDecision
+    after: ActionDecision
+
+
+@dataclass(slots=True)
+class Group:
+    """Differences of one kind that one policy makes in one way."""
+
+    change: Change
+    policy: str
+    how: str
+    count: int = 0
+    examples: list[Example] = field(default_factory=list)
+
+    def add(self, example: Example) -> None:
+        """Count *example*, and keep it if it is of the first few."""
+        self.count += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(example)
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What became of the recorded requests of a period.
+
+    requests: decided again; exact: those of them that the same policies decided then.
+    decisions: by change. faults: the same policies decided otherwise.
+    undecided: refused before policy was asked. too_old: of a version that recorded less.
+    unreadable: altered, or of a newer version; the first of them by its place in the ledger.
+    """
+
+    requests: int = 0
+    exact: int = 0
+    undecided: int = 0
+    too_old: int = 0
+    unreadable: int = 0
+    first_unreadable: str = ""
+    decisions: Counter[Change] = field(default_factory=Counter)
+    faults: Group = field(default_factory=lambda: Group(Change.OTHERWISE, "", "fault"))
+    _groups: dict[tuple[Change, str, str], Group] = field(default_factory=dict)
+
+    def add(self, redecided: Redecided, at: datetime) -> None:
+        """Take note of one request that was decided again."""
+        if not redecided.answers:
+            return
+        self.requests += 1
+        self.exact += redecided.exact
+        self.decisions[Change.SAME] += redecided.answers - len(redecided.differences)
+        for difference in redecided.differences:
+            self.decisions[difference.change] += 1
+            example = _example(redecided, difference, at)
+            if difference.fault:
+                self.faults.add(example)
+            if difference.change is not Change.SAME:
+                self._group(difference).add(example)
+
+    def _group(self, difference: Difference) -> Group:
+        key = (difference.change, difference.policy, difference.how)
+        if key not in self._groups and len(self._groups) >= MOST_GROUPS:
+            key = (difference.change, "", OTHERS)
+        return self._groups.setdefault(key, Group(*key))
+
+    def unread(self, row: StoredEntry, error: Exception) -> None:
+        """Take note of an entry that cannot be read."""
+        if not self.unreadable:
+            self.first_unreadable = f"entry {row.sequence} of chain {row.writer} ({error})"
+        self.unreadable += 1
+
+    def groups(self) -> Iterator[Group]:
+        """Yield the groups: changes in their order, those with most differences first."""
+        order = [*Change]
+        yield from sorted(
+            self._groups.values(), key=lambda it: (order.index(it.change), -it.count, it.policy)
+        )
+
+
+def _example(redecided: Redecided, difference: Difference, at: datetime) -> Example:
+    request = redecided.request
+    return Example(
+        at,
+        request.id,
+        request.client.client_id,
+        request.subject.id,
+        request.operations[difference.after.operation],
+        difference.before,
+        difference.after,
+    )
