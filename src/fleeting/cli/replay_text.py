@@ -86,8 +86,13 @@ def _group_lines(group: Group, replayed: Replayed, how: str) -> Iterator[Rendera
     place = _place(replayed.bundle, group.policy)
     policy = (f"{name}{place} ", "bold") if name else ""
     yield Text.assemble(f"{group.count:>7,}  ", policy, clean(how))
+    said = ""
     for example in group.examples:
         yield _example(example)
+        became = f"{answer_words(example.before)} → {answer_words(example.after)}"
+        if became != said:
+            yield Text(f"{_INDENT}  {became}")
+        said = became
 
 
 def _place(bundle: PolicyBundle, policy: str) -> str:
@@ -98,10 +103,9 @@ def _place(bundle: PolicyBundle, policy: str) -> str:
 def _example(example: Example) -> Text:
     client, subject = clean(example.client), clean(example.subject)
     who = client if client == subject else f"{client}, for {subject}"
-    before, after = answer_words(example.before), answer_words(example.after)
     return Text.assemble(
         (f"{_INDENT}{shown_time(example.at)}  ", "dim"),
-        f"{who}: {shown_operation(example.operation.to_json())}: {before} → {after}",
+        f"{who}: {shown_operation(example.operation.to_json())}",
         (f"  [{clean(example.request_id)}]", "dim"),
     )
 

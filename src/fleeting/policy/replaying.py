@@ -1,7 +1,7 @@
 """Decide recorded requests again with another set of policies, and say what would be different."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -126,13 +126,14 @@ class Replaying:
     ) -> Redecided:
         exact = body["policy_digest"] == decision.policy_digest
         recorded = body["answers"]
-        answers, differences = 0, []
+        answers = 0
+        differences: list[Difference] = []
         # strict: one answer for each action asked, then as now.
         for before, after in zip(recorded, decision.answers, strict=True):
             if self._only in (None, request.operations[after.operation].type):
                 answers += 1
                 if self._json(after) != before:
-                    differences.append(_difference(recorded_answer(before), after, fault=exact))
+                    differences += _differences(recorded_answer(before), after, fault=exact)
         return Redecided(request, decision, exact, answers, tuple(differences))
 
     def _json(self, answer: ActionDecision) -> Json:
@@ -156,10 +157,17 @@ def _declared(
     return {**types, **{name: OperationType(name, (), {}) for name in gone}}
 
 
-def _difference(before: ActionDecision, after: ActionDecision, *, fault: bool) -> Difference:
+def _differences(
+    before: ActionDecision, after: ActionDecision, *, fault: bool
+) -> Iterator[Difference]:
+    # How an engine words an error is no part of the decision; that there is one is.
+    if before.errors and after.errors and replace(before, errors=after.errors) == after:
+        return
     change = _change(before, after)
+    if change is Change.SAME and not fault:
+        return  # but for a path that was not taken, say
     policy, how = _RESPONSIBLE[change](before, after)
-    return Difference(change, policy, how, before, after, fault)
+    yield Difference(change, policy, how, before, after, fault)
 
 
 def _change(before: ActionDecision, after: ActionDecision) -> Change:
