@@ -19,7 +19,7 @@ CHANGED = """\
       0  same outcome, decided otherwise
 
 newly permitted
-      1  refunds-have-an-end (candidate/limits.cedar:12) forbids it no more, large-refunds permits it
+      1  refunds-have-an-end (candidate/caps.cedar:11) forbids it no more, large-refunds permits it
          TIME  support-bot: payment_refund:refund amount=600000 currency=EUR payment_id=9  [request-9]
            forbidden by refunds-have-an-end → needs approval by large-refunds (5m, 1 use, \
 2 of payments-leads)
@@ -30,6 +30,7 @@ newly denied
            permitted by small-refunds (1m, 1 use) → needs approval by large-refunds (5m, 1 use, \
 2 of payments-leads)
          TIME  support-bot: payment_refund:refund amount=4000 currency=EUR payment_id=6  [request-6]
+         TIME  support-bot: payment_refund:refund amount=4000 currency=EUR payment_id=7  [request-7]
 """  # noqa: E501 -- lines of the output
 
 
@@ -154,7 +155,7 @@ def test_nothing_to_replay_is_remarked(fleeting, day):
 def test_an_option_that_cannot_be_is_told_with_what_can(fleeting, day):
     done = fleeting("policy", "replay", "-c", day, "--type", "payment_refnd")
     assert done.exit_code == 2
-    assert "did you mean" in done.output
+    assert "you mean 'payment_refund'?" in done.output
     done = fleeting("policy", "replay", "-c", day, "--type", "xyz")
     assert "payment_refund, scope" in " ".join(done.output.split())
     done = fleeting("policy", "replay", "-c", day, "--until", "8d")

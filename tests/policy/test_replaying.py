@@ -268,12 +268,14 @@ def test_a_path_that_is_not_taken_is_no_difference(differ, ask, refund):
 
 def test_the_same_outcome_of_another_policy_is_counted_by_itself(differ, ask, refund):
     assert differ(ask(refund(1)), ('"small"', '"little"')) == [
-        (Change.OTHERWISE, "little", "decides, not small")
+        (Change.OTHERWISE, "little", "decides in place of small")
     ]
     urgent = ask(refund(10**6), context={"urgency": 4})
-    assert differ(urgent, ("> 3", "> 4")) == [(Change.OTHERWISE, "", "no_permit, not never-yen")]
+    assert differ(urgent, ("> 3", "> 4")) == [
+        (Change.OTHERWISE, "", "no permit in place of never-yen")
+    ]
     assert differ(ask(refund(10**6), context={"urgency": 3}), ("> 3", "> 2")) == [
-        (Change.OTHERWISE, "never-yen", "decides, not no_permit")
+        (Change.OTHERWISE, "never-yen", "decides in place of no permit")
     ]
 
 

@@ -235,9 +235,10 @@ def _said(limits: Mapping[str, Json], name: str) -> Json:
 
 
 def _otherwise(before: ActionDecision, after: ActionDecision) -> tuple[str, str]:
-    was = decider(before) or before.verdict.value
+    was = decider(before) or before.verdict.value.replace("_", " ")
     now = decider(after)
-    return now, f"{'decides' if now else after.verdict.value}, not {was}"
+    decides = "decides" if now else after.verdict.value.replace("_", " ")
+    return now, f"{decides} in place of {was}"
 
 
 def _same(_before: ActionDecision, after: ActionDecision) -> tuple[str, str]:
