@@ -176,8 +176,8 @@ def test_what_cannot_be_replayed_is_counted_and_said(fleeting, config):
         "recorded_by_an_older_version": 1,
         "unreadable": 1,
     }
-    assert "1 requests were recorded by a version" in done.stderr
-    assert "1 entries cannot be read: entry" in done.stderr
+    assert "1 request recorded by a version" in done.stderr
+    assert "1 entry cannot be read: entry" in done.stderr
 
 
 def test_the_same_policies_that_decide_otherwise_are_a_fault(fleeting, day):

@@ -11,6 +11,7 @@ from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
 from fleeting.cli.init import init
 from fleeting.cli.policy_replay import replay
+from fleeting.cli.policy_rightsize import rightsize
 from fleeting.cli.request import request
 from fleeting.cli.serve import serve
 
@@ -76,6 +77,12 @@ add(
     "fleeting policy replay --candidate new-policies --since 30d",
     "fleeting policy replay --type payment_refund --client support-bot",
     "fleeting policy replay --candidate new-policies --fail-on newly-permitted --fail-on faults",
+)
+add(
+    policy.app,
+    rightsize,
+    "fleeting policy rightsize",
+    "fleeting policy rightsize --since 90d --headroom 50% --diff > tighter.patch",
 )
 app.add_typer(audit.app)
 app.add_typer(policy.app)

@@ -1,7 +1,6 @@
 """``fleeting policy replay``: what another set of policies would have said of what was asked."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +13,8 @@ from fleeting.cli.terminal import complain, fail, note, say, say_json
 
 if TYPE_CHECKING:
     from fleeting.cli.replay_text import Replayed
-    from fleeting.core.evidence import StoredEntry
     from fleeting.policy import PolicyBundle
     from fleeting.policy.replay_report import ReplayReport
-    from fleeting.policy.replaying import Replaying
     from fleeting.server.settings import Settings
 
 Since = Annotated[
@@ -90,7 +87,9 @@ def _replay(
     type_: str | None,
     client: str | None,
 ) -> "Replayed":
+    from fleeting.cli.reading import ledger_of
     from fleeting.cli.replay_text import Replayed
+    from fleeting.cli.sifting import REQUESTS, deciding, progress, sift
     from fleeting.policy.replay_report import ReplayReport
     from fleeting.policy.replaying import Replaying
     from fleeting.server.settings import config_path, load_settings
@@ -102,7 +101,9 @@ def _replay(
     check_type(settings, type_)
     replaying = Replaying(bundle, operation_type=type_)
     report = ReplayReport()
-    go_through(settings, since, until, taking(replaying, report, client))
+    with ledger_of(settings) as evidence, progress("replaying") as advance:
+        take = deciding(replaying, report.add, report.left_out, client)
+        asyncio.run(sift(evidence, REQUESTS, (since, until), take, advance))
     return Replayed(report, bundle, directory, since, until)
 
 
@@ -146,68 +147,16 @@ def check_type(settings: "Settings", type_: str | None) -> None:
         raise typer.BadParameter(f"--type {type_}: no such operation type is declared{hint}")
 
 
-def go_through(
-    settings: "Settings",
-    since: datetime,
-    until: datetime,
-    take: Callable[["StoredEntry"], None],
-    words: str = "replaying",
-) -> None:
-    """Give every recorded request of the period to *take*.
-
-    Raises:
-        CommandError, StoreUnavailableError: there is no ledger to read.
-    """
-    from fleeting.cli.reading import ledger_of
-    from fleeting.cli.sifting import progress, sift
-    from fleeting.core.evidence import EntryKind
-
-    kinds = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED)
-    with ledger_of(settings) as evidence, progress(words) as advance:
-        asyncio.run(sift(evidence, kinds, since, until, take, advance))
-
-
-def taking(
-    replaying: "Replaying", report: "ReplayReport", client: str | None
-) -> Callable[["StoredEntry"], None]:
-    """Return what replays one entry and notes in *report* what became of it."""
-    from fleeting.cli.sifting import parsed
-    from fleeting.core.recorded import TooOldError, decided_at
-
-    def take(row: "StoredEntry") -> None:
-        try:
-            body = parsed(row)
-            if client is not None and body["client"] != client:
-                return
-            if "answers" not in body:
-                report.undecided += 1
-                return
-            report.add(replaying.redecide(row, body), decided_at(row))
-        except TooOldError:
-            report.too_old += 1
-        except (ValueError, LookupError) as error:
-            report.unread(row, error)
-
-    return take
-
-
 def _remark(report: "ReplayReport") -> None:
     """Say on standard error what the result leaves out."""
+    from fleeting.cli.replay_text import remark
+
     if report.faults.count:
         complain(
             f"{report.faults.count:,} decisions of these very policies are not the same again: "
             "this must not be, please report it with the examples"
         )
-    if report.too_old:
-        note(
-            f"{report.too_old:,} requests were recorded by a version that did not record the "
-            "ceilings of then: they cannot be replayed exactly, and were left out"
-        )
-    if report.unreadable:
-        note(
-            f"{report.unreadable:,} entries cannot be read: {report.first_unreadable}; "
-            "'fleeting audit verify' says whether they were altered"
-        )
+    remark(report.left_out)
     if not report.requests:
         note("no request was replayed: --since says from when on, --client and --type whose")
 

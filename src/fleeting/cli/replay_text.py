@@ -11,14 +11,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from fleeting.cli.problem_text import nearby
-from fleeting.cli.terminal import counted
+from fleeting.cli.terminal import counted, note
 from fleeting.cli.words import SHORT, clean, shown_operation, shown_time, shown_uses
 from fleeting.core.durations import format_duration
 from fleeting.core.limits import describe_approvals
 from fleeting.core.model import ActionDecision, Verdict
 from fleeting.core.recording import answer_json
 from fleeting.policy import PolicyBundle
-from fleeting.policy.replay_report import Example, Group, ReplayReport
+from fleeting.policy.replay_report import Example, Group, LeftOut, ReplayReport
 from fleeting.policy.replaying import Change, decider
 
 _STYLES = {
@@ -136,15 +136,35 @@ def replay_json(replayed: Replayed) -> dict[str, Any]:
         },
         "requests": report.requests,
         "decided_by_the_same_policies": report.exact,
-        "left_out": {
-            "refused_before_policy": report.undecided,
-            "recorded_by_an_older_version": report.too_old,
-            "unreadable": report.unreadable,
-        },
+        "left_out": left_out_json(report.left_out),
         "decisions": {change.value: report.decisions[change] for change in Change},
         "faults": _group_json(report.faults, bundle),
         "differences": [_group_json(group, bundle) for group in report.groups()],
     }
+
+
+def left_out_json(left_out: LeftOut) -> dict[str, Any]:
+    """Return what could not be decided again, for programs."""
+    return {
+        "refused_before_policy": left_out.undecided,
+        "recorded_by_an_older_version": left_out.too_old,
+        "unreadable": left_out.unreadable,
+    }
+
+
+def remark(left_out: LeftOut) -> None:
+    """Say on standard error what had to be left out."""
+    if left_out.too_old:
+        note(
+            f"{counted(left_out.too_old, 'request')} recorded by a version that did not record the "
+            "ceilings of then: they cannot be replayed exactly, and are left out"
+        )
+    if left_out.unreadable:
+        unreadable = counted(left_out.unreadable, "entry", "entries")
+        note(
+            f"{unreadable} cannot be read: {clean(left_out.first)}; "
+            "'fleeting audit verify' says whether they were altered"
+        )
 
 
 def _group_json(group: Group, bundle: PolicyBundle) -> dict[str, Any]:

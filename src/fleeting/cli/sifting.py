@@ -8,14 +8,21 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import orjson
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fleeting.cli.terminal import err
 from fleeting.core.evidence import EntryKind, StoredEntry
+from fleeting.core.recorded import TooOldError
+from fleeting.policy.replay_report import LeftOut
+from fleeting.policy.replaying import Redecided, Replaying
 from fleeting.ports import Evidence
 
 Advance: TypeAlias = Callable[[int, int], None]
 """Is told how many entries are passed, of how many."""
+
+
+REQUESTS = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED)
+"""The entries that have a decision in them."""
 
 
 @contextmanager
@@ -24,7 +31,7 @@ def progress(words: str) -> Iterator[Advance]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=err(), transient=True, disable=not sys.stderr.isatty())
@@ -36,8 +43,7 @@ def progress(words: str) -> Iterator[Advance]:
 async def sift(
     evidence: Evidence,
     kinds: Collection[EntryKind],
-    since: datetime,
-    until: datetime,
+    period: tuple[datetime, datetime],
     take: Callable[[StoredEntry], None],
     advance: Advance,
 ) -> None:
@@ -46,10 +52,39 @@ async def sift(
     Raises:
         StoreUnavailableError: the ledger cannot be read.
     """
+    since, until = period
     async for page in evidence.pages(kinds, since=since, until=until):
         for row in page.rows:
             take(row)
         advance(page.passed, page.total)
+
+
+def deciding(
+    replaying: Replaying,
+    add: Callable[[Redecided, StoredEntry], None],
+    left_out: LeftOut,
+    client: str | None = None,
+) -> Callable[[StoredEntry], None]:
+    """Return what decides an entry again and gives it to *add*, or counts why it cannot be.
+
+    client: pass over what others asked.
+    """
+
+    def take(row: StoredEntry) -> None:
+        try:
+            body = parsed(row)
+            if client is not None and body["client"] != client:
+                return
+            if "answers" not in body:
+                left_out.undecided += 1
+                return
+            add(replaying.redecide(row, body), row)
+        except TooOldError:
+            left_out.too_old += 1
+        except (ValueError, LookupError) as error:
+            left_out.unread(row, error)
+
+    return take
 
 
 def parsed(row: StoredEntry) -> dict[str, Any]:

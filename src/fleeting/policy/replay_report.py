@@ -7,6 +7,7 @@ from datetime import datetime
 
 from fleeting.core.evidence import StoredEntry
 from fleeting.core.model import ActionDecision, Operation
+from fleeting.core.recorded import decided_at
 from fleeting.policy.replaying import Change, Difference, Redecided
 
 MOST_GROUPS = 500
@@ -47,27 +48,42 @@ class Group:
 
 
 @dataclass(slots=True)
+class LeftOut:
+    """How many recorded requests cannot be decided again, and why not.
+
+    undecided: refused before policy was asked. too_old: of a version that recorded less.
+    unreadable: altered, or of a newer version; first: of those, by its place in the ledger.
+    """
+
+    undecided: int = 0
+    too_old: int = 0
+    unreadable: int = 0
+    first: str = ""
+
+    def unread(self, row: StoredEntry, error: Exception) -> None:
+        """Take note of an entry that cannot be read."""
+        if not self.unreadable:
+            self.first = f"entry {row.sequence} of chain {row.writer} ({error})"
+        self.unreadable += 1
+
+
+@dataclass(slots=True)
 class ReplayReport:
     """What became of the recorded requests of a period.
 
     requests: decided again; exact: those of them that the same policies decided then.
     decisions: by change. faults: the same policies decided otherwise.
-    undecided: refused before policy was asked. too_old: of a version that recorded less.
-    unreadable: altered, or of a newer version; the first of them by its place in the ledger.
     """
 
     requests: int = 0
     exact: int = 0
-    undecided: int = 0
-    too_old: int = 0
-    unreadable: int = 0
-    first_unreadable: str = ""
+    left_out: LeftOut = field(default_factory=LeftOut)
     decisions: Counter[Change] = field(default_factory=Counter)
     faults: Group = field(default_factory=lambda: Group(Change.OTHERWISE, "", "fault"))
     _groups: dict[tuple[Change, str, str], Group] = field(default_factory=dict)
 
-    def add(self, redecided: Redecided, at: datetime) -> None:
-        """Take note of one request that was decided again."""
+    def add(self, redecided: Redecided, row: StoredEntry) -> None:
+        """Take note of one request that was decided again, as *row* records it."""
         if not redecided.answers:
             return
         self.requests += 1
@@ -75,7 +91,7 @@ class ReplayReport:
         self.decisions[Change.SAME] += redecided.answers - len(redecided.differences)
         for difference in redecided.differences:
             self.decisions[difference.change] += 1
-            example = _example(redecided, difference, at)
+            example = _example(redecided, difference, decided_at(row))
             if difference.fault:
                 self.faults.add(example)
             if difference.change is not Change.SAME:
@@ -86,12 +102,6 @@ class ReplayReport:
         if key not in self._groups and len(self._groups) >= MOST_GROUPS:
             key = (difference.change, "", OTHERS)
         return self._groups.setdefault(key, Group(*key))
-
-    def unread(self, row: StoredEntry, error: Exception) -> None:
-        """Take note of an entry that cannot be read."""
-        if not self.unreadable:
-            self.first_unreadable = f"entry {row.sequence} of chain {row.writer} ({error})"
-        self.unreadable += 1
 
     def groups(self) -> Iterator[Group]:
         """Yield the groups: changes in their order, those with most differences first."""

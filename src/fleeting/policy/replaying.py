@@ -163,14 +163,15 @@ def _differences(
     # How an engine words an error is no part of the decision; that there is one is.
     if before.errors and after.errors and replace(before, errors=after.errors) == after:
         return
-    change = _change(before, after)
+    change = change_between(before, after)
     if change is Change.SAME and not fault:
         return  # but for a path that was not taken, say
     policy, how = _RESPONSIBLE[change](before, after)
     yield Difference(change, policy, how, before, after, fault)
 
 
-def _change(before: ActionDecision, after: ActionDecision) -> Change:
+def change_between(before: ActionDecision, after: ActionDecision) -> Change:
+    """Return what kind of change there is from one decision about an action to another."""
     was, is_ = _nearness(before), _nearness(after)
     if was != is_:
         return Change.NEWLY_PERMITTED if is_ > was else Change.NEWLY_DENIED
