@@ -31,6 +31,7 @@ def test_uses_are_counted_with_the_last_of_them_and_what_they_served(uses):
     uses.used(row("other"), {"operation": OPERATION})
     uses.used(row(seconds=9), {"operation": OPERATION, "repeated": True})
     (token,) = uses.tokens()
+    assert len(uses) == 1
     assert (token.note, token.uses, token.seconds) == ("note", 2, 2.5)
     assert token.most == {"amount": 5}
     assert token.covers("refund", "undo")

@@ -63,7 +63,7 @@ def _share(text: str) -> Decimal:
         share = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
     except InvalidOperation:
         share = Decimal(-1)
-    if not 0 <= share <= _MOST_HEADROOM:
+    if not share.is_finite() or not 0 <= share <= _MOST_HEADROOM:
         raise typer.BadParameter(f"--headroom {text}: write a share such as 20%")
     return share
 
@@ -93,10 +93,12 @@ def _remark(rightsized: "Rightsized") -> None:
 
 def _write(sources: Sequence["PolicySource"]) -> None:
     """Put *sources* in the place of what they were made from, each whole or not at all."""
+    from fleeting.cli.problem_text import nearby
+
     for source in sources:
         path = Path(source.name)
         beside = path.with_name(f"{path.name}.new")
         beside.write_text(source.text, encoding="utf-8")
         beside.chmod(path.stat().st_mode)
         beside.replace(path)
-        note(f"changed {source.name}")
+        note(f"changed {nearby(source.name)}")

@@ -1,6 +1,6 @@
-"""Read what was granted and what of it was used: a day at a time, so that memory is bounded."""
+"""Read what was granted and what of it was used, some days at a time: memory is bounded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,8 @@ from fleeting.ports import Evidence
 T = TypeVar("T")
 
 _DAY = timedelta(days=1)
+_SHORTEST, _LONGEST = timedelta(hours=1), timedelta(days=16)
+_FEW, _MANY = 10_000, 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,18 @@ class UsageReading(Generic[T]):
         Raises:
             StoreUnavailableError: the ledger cannot be read.
         """
-        days = [*_days(since, until)]
-        for number, (start, end) in enumerate(days):
+        start, length = since, _DAY
+        end_of_all = min(until, await _newest(evidence, since) + _DAY)
+        while start < end_of_all:
+            end = min(start + length, end_of_all)
             tokens: TokenUses[T] = TokenUses()
-            told = _part(advance, 2 * number, 2 * len(days))
+            told = _between(advance, (start, end), (since, end_of_all))
             await sift(evidence, REQUESTS, (start, end), self._requests(tokens), told)
-            told = _part(advance, 2 * number + 1, 2 * len(days))
-            # A token of the day's last second may be used a whole day later.
-            await sift(evidence, USES, (start, end + LONGEST), self._uses(tokens), told)
+            # A token of the last second may be used a whole day later.
+            await sift(evidence, USES, (start, end + LONGEST), self._uses(tokens), _nobody)
             for token in tokens.tokens():
                 self.settle(token)
+            start, length = end, _next_length(length, len(tokens))
 
     def _requests(self, tokens: TokenUses[T]) -> Callable[[StoredEntry], None]:
         def add(redecided: Redecided, row: StoredEntry) -> None:
@@ -70,13 +74,27 @@ class UsageReading(Generic[T]):
         return take
 
 
-def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    while since < until:
-        end = min(since + _DAY, until)
-        yield since, end
-        since = end
+def _next_length(length: timedelta, tokens: int) -> timedelta:
+    """Return how much to read next, after so many tokens: an idle month is soon passed."""
+    if tokens < _FEW:
+        return min(2 * length, _LONGEST)
+    return max(length / 2, _SHORTEST) if tokens > _MANY else length
 
 
-def _part(advance: Advance, number: int, parts: int) -> Advance:
-    """Return what tells *advance* of one of several parts."""
-    return lambda passed, total: advance(number * total + passed, parts * total)
+async def _newest(evidence: Evidence, otherwise: datetime) -> datetime:
+    heads = await evidence.heads()
+    return max((head.at for head in heads if head.at is not None), default=otherwise)
+
+
+def _between(
+    advance: Advance, part: tuple[datetime, datetime], whole: tuple[datetime, datetime]
+) -> Advance:
+    """Return what tells *advance* of a *part* of the *whole* time, in seconds."""
+    seconds = (part[1] - part[0]).total_seconds()
+    before = (part[0] - whole[0]).total_seconds()
+    total = (whole[1] - whole[0]).total_seconds()
+    return lambda passed, of: advance(int(before + seconds * passed / of), int(total))
+
+
+def _nobody(_passed: int, _total: int) -> None:
+    """Tell nobody how far it is."""

@@ -51,6 +51,9 @@ class TokenUses(Generic[T]):
     def __init__(self) -> None:
         self._tokens: dict[str, UsedToken[T]] = {}
 
+    def __len__(self) -> int:
+        return len(self._tokens)
+
     def issued(self, jti: str, issued_us: int, note: T) -> None:
         """Take note of a token."""
         self._tokens[jti] = UsedToken(note, issued_us)
