@@ -90,8 +90,8 @@ def _time(function: Callable[[], None], count: int, rounds: int) -> float:
 def _subjects(size: int) -> Subjects:
     text = fleeting_side.policy_text(size)
     bundle = _bundle(text)
-    asked = itertools.cycle([_request(amount) for amount in range(_DISTINCT)])
-    same = _request(42)
+    asked = itertools.cycle([make_request(amount) for amount in range(_DISTINCT)])
+    same = make_request(42)
 
     def fresh() -> None:
         _decide(bundle, next(asked))
@@ -114,7 +114,8 @@ def _decide(bundle: PolicyBundle, request: AccessRequest) -> None:
         raise AssertionError(f"not permitted: {decision}")
 
 
-def _request(amount: int) -> AccessRequest:
+def make_request(amount: int) -> AccessRequest:
+    """Return the access request of a support client for a refund of *amount*."""
     asked = refund("42", amount)
     type_, actions = asked.pop("type"), asked.pop("actions")
     fields = {**asked, "currency": tuple(asked["currency"])}

@@ -34,12 +34,12 @@ from fleeting.core.operations import declare_type
 from fleeting.core.recorded import (
     NO_CEILING,
     Ceiling,
+    RequestReader,
     TooOldError,
     decided_at,
     recorded_ceilings,
     recorded_decision,
     recorded_operation,
-    recorded_request,
 )
 from fleeting.core.recording import installation_ceilings_json, refused_entry
 
@@ -172,10 +172,13 @@ def stored(request, decision, at=datetime(2026, 1, 1, tzinfo=UTC)):
     return row, json.loads(row.body)
 
 
+READER = RequestReader(TYPES)
+
+
 @given(requests(), decisions, instants)
 def test_what_was_decided_is_read_back_as_it_was(request, decision, at):
     row, body = stored(request, decision, at)
-    assert recorded_request(row, body, TYPES) == request
+    assert READER.request(row, body) == request
     assert recorded_decision(body) == decision
     assert decided_at(row) == at
 
@@ -208,6 +211,17 @@ REQUEST = AccessRequest(
 DECISION = Decision("digest", (), CEILINGS)
 
 
+def test_parties_are_read_once_but_not_remembered_for_ever(monkeypatch):
+    reader = RequestReader(TYPES)
+    row, body = stored(REQUEST, DECISION)
+    first = reader.request(row, body)
+    assert reader.request(row, body).subject is first.subject
+    monkeypatch.setattr("fleeting.core.recorded._MOST_PARTIES", 1)
+    other = reader.request(row, body | {"client": "other"})
+    assert (other.client.client_id, first.client.client_id) == ("other", "bot")
+    assert reader.request(row, body).subject is not first.subject
+
+
 def test_of_its_ceilings_a_client_shows_those_on_what_it_asks_for():
     client = Client("bot", frozenset(), frozenset({"payout", "else"}), frozenset({"read"}))
     request = AccessRequest(
@@ -227,10 +241,10 @@ def test_a_field_that_is_declared_no_more_stays_what_the_json_says():
 def test_an_entry_of_an_earlier_version_is_told_from_a_broken_one():
     row, body = stored(REQUEST, Decision("digest", ()))
     with pytest.raises(TooOldError):
-        recorded_request(row, body, TYPES)
+        RequestReader(TYPES).request(row, body)
     _, body = stored(REQUEST, DECISION)
     with pytest.raises(ValueError, match="not an entry that this version writes"):
-        recorded_request(row, body | {"operations": None}, TYPES)
+        RequestReader(TYPES).request(row, body | {"operations": None})
     with pytest.raises(ValueError, match="not an entry"):
         recorded_decision({"policy_digest": "digest"})
     with pytest.raises(ValueError, match="not an entry"):

@@ -89,7 +89,7 @@ def _replay(
 ) -> "Replayed":
     from fleeting.cli.reading import ledger_of
     from fleeting.cli.replay_text import Replayed
-    from fleeting.cli.sifting import REQUESTS, deciding, progress, sift
+    from fleeting.cli.sifting import REQUESTS, deciding, dumps, progress, sift
     from fleeting.policy.replay_report import ReplayReport
     from fleeting.policy.replaying import Replaying
     from fleeting.server.settings import config_path, load_settings
@@ -99,7 +99,7 @@ def _replay(
     directory = settings.policies if candidate is None else candidate
     bundle = load_candidate(settings, directory)
     check_type(settings, type_)
-    replaying = Replaying(bundle, operation_type=type_)
+    replaying = Replaying(bundle, operation_type=type_, dumps=dumps)
     report = ReplayReport()
     with ledger_of(settings) as evidence, progress("replaying") as advance:
         take = deciding(replaying, report.add, report.left_out, client)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from fleeting.cli.reading import ledger_of
-from fleeting.cli.sifting import parsed, progress
+from fleeting.cli.sifting import dumps, parsed, progress
 from fleeting.cli.usage_reading import UsageReading
 from fleeting.core.evidence import StoredEntry
 from fleeting.policy import PolicyBundle, PolicySource, load_policies
@@ -102,19 +102,19 @@ class Sizing:
             needed.asked(redecided)
             return allowance(redecided)
 
-        reading = UsageReading(Replaying(self._bundle), note, needed.settle, left_out)
+        reading = UsageReading(Replaying(self._bundle, dumps=dumps), note, needed.settle, left_out)
         self._walk(reading, "reading what was used")
         return needed
 
     def _try(self, proposals: Sequence[Proposal]) -> Trial:
         sources = apply(self._sources, [each.edit for each in proposals])
-        proposed = Replaying(load_policies(sources, self._world))
+        proposed = Replaying(load_policies(sources, self._world), dumps=dumps)
         trial = Trial()
 
         def note(now: Redecided, row: StoredEntry) -> Both:
             return trial.decided(now, proposed.redecide(row, parsed(row)))
 
-        reading = UsageReading(Replaying(self._bundle), note, trial.settle, LeftOut())
+        reading = UsageReading(Replaying(self._bundle, dumps=dumps), note, trial.settle, LeftOut())
         self._walk(reading, "trying the proposals")
         return trial
 

@@ -87,6 +87,14 @@ def deciding(
     return take
 
 
+def dumps(value: object) -> bytes | str:
+    """Return *value*, of JSON, so that no other looks alike."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return repr(value)  # lone surrogates, as below
+
+
 def parsed(row: StoredEntry) -> dict[str, Any]:
     """Return the body of *row*.
 

@@ -1,6 +1,6 @@
 """Read back what ``recording`` wrote: the request that was decided, and the decision on it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,6 @@ from fleeting.core.model import (
     AttributeValue,
     Client,
     Decision,
-    FieldValue,
     Limits,
     Operation,
     Path,
@@ -42,8 +41,14 @@ _CEILINGS = ("type_ceilings", "hard_cap")
 # The same few durations and approvals stand in a hundred thousand entries.
 _parse_duration = lru_cache(maxsize=1024)(parse_duration)
 _parse_approval = lru_cache(maxsize=1024)(parse_approval)
-_KINDS = {kind.value: kind for kind in SubjectKind}
-_DOORS = {door.value: door for door in AskedBy}
+UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ArithmeticError)
+"""What reading raises where an entry is not as any version writes it."""
+
+_OF_PARTIES = (
+    *("asked_by", "subject", "act", "client", "client_groups", "client_ceilings"),
+    *("resource", "resource_ceilings", "cnf"),
+)
+_MOST_PARTIES = 10_000
 
 
 class TooOldError(ValueError):
@@ -79,36 +84,87 @@ def readable(read: Callable[[], T]) -> T:
     """
     try:
         return read()
-    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
-        raise ValueError(f"not an entry that this version writes: {error!r}") from error
+    except UNREADABLE as error:
+        raise unreadable(error) from error
 
 
-def recorded_request(row: StoredEntry, body: Members, types: Types) -> AccessRequest:
-    """Return the access request whose decision *row* records, as far as decisions depend on it.
+def unreadable(error: Exception) -> ValueError:
+    """Return *error*, one of ``UNREADABLE``, as what it means of the entry."""
+    return ValueError(f"not an entry that this version writes: {error!r}")
 
-    body: of *row*, parsed. types: which fields are decimals; the rest the JSON says itself.
-    What no decision reads is not in it: grant types, and what else client and resource offer.
 
-    Raises:
-        TooOldError, ValueError: it cannot be decided again; see each.
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who asked whom for whom: what most requests of a client have in common."""
+
+    asked_by: AskedBy
+    subject: Subject
+    actors: tuple[Actor, ...]
+    client: Client
+    resource: Resource
+    key: SenderKey | None
+
+
+class RequestReader:
+    """Reads back the access requests that were decided, as far as decisions depend on them.
+
+    What no decision reads is not in them: grant types, and what else client and resource offer.
+    types: which fields are decimals; the rest the JSON says itself.
+    dumps: writes any JSON so that no two values look alike; the quicker the better.
     """
-    if "hard_cap" not in body:
-        raise TooOldError("recorded before ceilings were")
-    return readable(lambda: _request(row, body, types))
+
+    __slots__ = ("_dumps", "_parties", "_types")
+
+    def __init__(self, types: Types, dumps: Callable[[Any], Hashable] = repr) -> None:
+        """Read operations of *types*."""
+        self._types = types
+        self._dumps = dumps
+        self._parties: dict[Hashable, Parties] = {}
+
+    def request(self, row: StoredEntry, body: Members) -> AccessRequest:
+        """Return the request that was decided; *body* is that of *row*, parsed.
+
+        Raises:
+            TooOldError: it cannot be decided again, for not all that counted was recorded.
+            ValueError: it says what no version up to this one writes.
+        """
+        if "hard_cap" not in body:
+            raise TooOldError("recorded before ceilings were")
+        try:
+            return self._request(row, body)
+        except UNREADABLE as error:
+            raise unreadable(error) from error
+
+    def _request(self, row: StoredEntry, body: Members) -> AccessRequest:
+        # Making the parties anew each time would be half of the work.
+        key = self._dumps([body[name] for name in _OF_PARTIES])
+        parties = self._parties.get(key)
+        if parties is None:
+            if len(self._parties) >= _MOST_PARTIES:
+                self._parties.clear()
+            parties = self._parties[key] = _read_parties(body, self._types)
+        return AccessRequest(
+            original(row.request_id),
+            original(row.txn or ""),
+            parties.asked_by,
+            parties.subject,
+            parties.actors,
+            parties.client,
+            parties.resource,
+            _operations(body["operations"], self._types),
+            _attributes(body["context"]),
+            parties.key,
+        )
 
 
-def _request(row: StoredEntry, body: Members, types: Types) -> AccessRequest:
-    return AccessRequest(
-        id=original(row.request_id),
-        txn=original(row.txn or ""),
-        asked_by=_DOORS[body["asked_by"]],
-        subject=_subject(body["subject"], types),
-        actors=_actors(body["act"]),
-        client=_client(body["client"], body["client_groups"], body["client_ceilings"]),
-        resource=_resource(body["resource"], body["resource_ceilings"]),
-        operations=_operations(body["operations"], types),
-        context=_attributes(body["context"]),
-        key=_key(body["cnf"]),
+def _read_parties(body: Members, types: Types) -> Parties:
+    return Parties(
+        AskedBy(body["asked_by"]),
+        _subject(body["subject"], types),
+        _actors(body["act"]),
+        _client(body["client"], body["client_groups"], body["client_ceilings"]),
+        _resource(body["resource"], body["resource_ceilings"]),
+        _key(body["cnf"]),
     )
 
 
@@ -116,7 +172,7 @@ def _subject(members: Members, types: Types) -> Subject:
     get = members.get
     bounds = get("operations")
     return Subject(
-        _KINDS[members["kind"]],
+        SubjectKind(members["kind"]),
         members["id"],
         frozenset(members["groups"]),
         _attributes(members["attributes"]),
@@ -195,23 +251,17 @@ def recorded_operation(written: Members, types: Types) -> Operation:
     Raises:
         LookupError, TypeError, ArithmeticError: it wrote no such thing; see ``readable``.
     """
-    fields: dict[str, FieldValue] = {}
-    type_ = types.get(written["type"])
-    for name, value in written.items():
-        if name in ("type", "actions"):
-            continue
+    fields: dict[str, Any] = dict(written)
+    name, actions = fields.pop("type"), fields.pop("actions")
+    for key, value in fields.items():
         if isinstance(value, list):
-            fields[name] = tuple(value)
-        elif isinstance(value, str) and _is_decimal(name, type_):
-            fields[name] = Decimal(value)
-        else:
-            fields[name] = value
-    return Operation(written["type"], tuple(written["actions"]), fields)
-
-
-def _is_decimal(name: str, type_: OperationType | None) -> bool:
-    field = type_.fields.get(name) if type_ is not None else None
-    return field is not None and field.type is FieldType.DECIMAL
+            fields[key] = tuple(value)
+    type_ = types.get(name)
+    if type_ is not None:
+        for key, field in type_.fields.items():
+            if field.type is FieldType.DECIMAL and key in fields:
+                fields[key] = Decimal(fields[key])
+    return Operation(name, tuple(actions), fields)
 
 
 def recorded_decision(body: Members) -> Decision:

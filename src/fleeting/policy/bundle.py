@@ -30,15 +30,13 @@ class PolicyBundle:
         Pure: the same request at the same instant has the same answer. It never raises for what
         a request says; what cannot be evaluated is refused.
         """
-        return Decision(
-            self.digest,
-            tuple(
-                self.deciding.decide(request, place, action, now=now)
-                for place, operation in enumerate(request.operations)
-                for action in operation.actions
-            ),
-            self.deciding.ceilings_of(request.operations),
-        )
+        answers = [
+            self.deciding.decide(request, place, action, now=now)
+            for place, operation in enumerate(request.operations)
+            for action in operation.actions
+        ]
+        ceilings = self.deciding.ceilings_of(request.operations)
+        return Decision(self.digest, tuple(answers), ceilings)
 
     def under(self, ceilings: Mapping[str, Ceiling], hard_cap: timedelta) -> "PolicyBundle":
         """Return the same policies under other ceilings: those of a recorded decision, say.

@@ -1,6 +1,6 @@
 """From satisfied policies to a verdict: the path of least ceremony, unless a policy forbids it."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -64,7 +64,7 @@ class Deciding:
         """Return the same policies in a *world* that differs in its ceilings alone."""
         return Deciding(self._policies, world, self._engine)
 
-    def ceilings_of(self, operations: Iterable[Operation]) -> Mapping[str, Json]:
+    def ceilings_of(self, operations: Sequence[Operation]) -> Mapping[str, Json]:
         """Return the installation's ceilings on *operations*, as the ledger writes them."""
         names = tuple([operation.type for operation in operations])
         found = self._ceilings.get(names)

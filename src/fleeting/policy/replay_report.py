@@ -40,12 +40,6 @@ class Group:
     count: int = 0
     examples: list[Example] = field(default_factory=list)
 
-    def add(self, example: Example) -> None:
-        """Count *example*, and keep it if it is of the first few."""
-        self.count += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(example)
-
 
 @dataclass(slots=True)
 class LeftOut:
@@ -91,11 +85,10 @@ class ReplayReport:
         self.decisions[Change.SAME] += redecided.answers - len(redecided.differences)
         for difference in redecided.differences:
             self.decisions[difference.change] += 1
-            example = _example(redecided, difference, decided_at(row))
             if difference.fault:
-                self.faults.add(example)
+                _count(self.faults, redecided, difference, row)
             if difference.change is not Change.SAME:
-                self._group(difference).add(example)
+                _count(self._group(difference), redecided, difference, row)
 
     def _group(self, difference: Difference) -> Group:
         key = (difference.change, difference.policy, difference.how)
@@ -111,10 +104,16 @@ class ReplayReport:
         )
 
 
-def _example(redecided: Redecided, difference: Difference, at: datetime) -> Example:
+def _count(group: Group, redecided: Redecided, difference: Difference, row: StoredEntry) -> None:
+    group.count += 1
+    if len(group.examples) < EXAMPLES:
+        group.examples.append(_example(redecided, difference, row))
+
+
+def _example(redecided: Redecided, difference: Difference, row: StoredEntry) -> Example:
     request = redecided.request
     return Example(
-        at,
+        decided_at(row),
         request.id,
         request.client.client_id,
         request.subject.id,

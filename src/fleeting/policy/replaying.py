@@ -1,6 +1,6 @@
 """Decide recorded requests again with another set of policies, and say what would be different."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -18,11 +18,12 @@ from fleeting.core.model import (
 )
 from fleeting.core.operations import OperationType
 from fleeting.core.recorded import (
+    UNREADABLE,
+    RequestReader,
     decided_at,
-    readable,
     recorded_answer,
     recorded_ceilings,
-    recorded_request,
+    unreadable,
 )
 from fleeting.core.recording import answer_json, limits_json
 from fleeting.policy.bundle import PolicyBundle
@@ -30,6 +31,7 @@ from fleeting.policy.recent import Recent
 
 _WORLDS = 256
 _RENDERED = 20_000
+_KNOWN = 10_000
 _CONDITIONAL = {
     Verdict.NEEDS_APPROVAL: "approval",
     Verdict.NEEDS_STEP_UP: "a stronger login",
@@ -89,13 +91,27 @@ class Replaying:
     This does NOT check the ledger's hashes: ``fleeting audit verify`` does.
     """
 
-    def __init__(self, candidate: PolicyBundle, *, operation_type: str | None = None) -> None:
-        """Replay with *candidate*; operation_type: compare only operations of this type."""
+    def __init__(
+        self,
+        candidate: PolicyBundle,
+        *,
+        operation_type: str | None = None,
+        dumps: Callable[[Any], Hashable] = repr,
+    ) -> None:
+        """Replay with *candidate*; operation_type: compare only operations of this type.
+
+        dumps: see ``core.recorded.RequestReader``.
+        """
+        self._dumps = dumps
         self._candidate = candidate
         self._only = operation_type
+        self._reader = RequestReader(candidate.world.types, dumps)
         self._worlds: Recent[str, PolicyBundle] = Recent(_WORLDS)
         # By identity: what is decided alike is one object, remembered by what decides.
         self._rendered: dict[int, tuple[ActionDecision, Json]] = {}
+        self._known: Recent[Hashable, tuple[ActionDecision, tuple[Difference, ...]]] = Recent(
+            _KNOWN
+        )
 
     def redecide(self, row: StoredEntry, body: Mapping[str, Any]) -> Redecided:
         """Return what the candidate decides where *row*, whose parsed body is *body*, decided.
@@ -104,19 +120,22 @@ class Replaying:
             TooOldError: the entry is of a version that recorded less than decisions depend on.
             ValueError: the entry is none that this version writes.
         """
+        request = self._reader.request(row, body)
         bundle = self._under(body)
-        request = recorded_request(row, body, bundle.world.types)
         decision = bundle.decide(request, now=decided_at(row))
-        decision = within_subject_token(request, decision, _declared(request, bundle.world.types))
-        return readable(lambda: self._compare(request, decision, body))
+        if request.subject.operations is not None:
+            types = _declared(request, bundle.world.types)
+            decision = within_subject_token(request, decision, types)
+        try:
+            return self._compare(request, decision, body)
+        except UNREADABLE as error:
+            raise unreadable(error) from error
 
     def _under(self, body: Mapping[str, Any]) -> PolicyBundle:
         """Return the candidate in the world of *body*: ceilings are recorded, for they change."""
-        key = f"{body.get('hard_cap')} {body.get('type_ceilings')}"
+        key = f"{body['hard_cap']} {body.get('type_ceilings')}"
         known = self._worlds.get(key)
         if known is None:
-            if "hard_cap" not in body:
-                return self._candidate  # `recorded_request` says that it is too old
             ceilings, hard_cap = recorded_ceilings(body)
             known = self._worlds.put(key, self._candidate.under(ceilings, hard_cap))
         return known
@@ -133,8 +152,19 @@ class Replaying:
             if self._only in (None, request.operations[after.operation].type):
                 answers += 1
                 if self._json(after) != before:
-                    differences += _differences(recorded_answer(before), after, fault=exact)
+                    differences += self._differences(before, after, fault=exact)
         return Redecided(request, decision, exact, answers, tuple(differences))
+
+    def _differences(
+        self, written: Mapping[str, Any], after: ActionDecision, *, fault: bool
+    ) -> tuple[Difference, ...]:
+        key = (id(after), self._dumps(written), fault)
+        known = self._known.get(key)
+        if known is None:
+            found = tuple(_differences(recorded_answer(written), after, fault=fault))
+            # With `after` in it, for as long as it is remembered nothing else has its identity.
+            known = self._known.put(key, (after, found))
+        return known[1]
 
     def _json(self, answer: ActionDecision) -> Json:
         found = self._rendered.get(id(answer))
@@ -151,8 +181,6 @@ def _declared(
     request: AccessRequest, types: Mapping[str, OperationType]
 ) -> Mapping[str, OperationType]:
     """Return *types* with those that are asked for and no more declared; they contain nothing."""
-    if request.subject.operations is None:
-        return types
     gone = {each.type for each in request.operations} - {*types, SCOPE_TYPE}
     return {**types, **{name: OperationType(name, (), {}) for name in gone}}
 

@@ -94,4 +94,5 @@ def read_stretch(
         query = query.where(ledger.c.at >= microseconds(period.since))
     if period.until is not None:
         query = query.where(ledger.c.at < microseconds(period.until))
-    return [StoredEntry(*row) for row in connection.execute(query.order_by(ledger.c.sequence))]
+    rows = connection.execute(query.order_by(ledger.c.sequence)).all()
+    return [*map(StoredEntry._make, rows)]
