@@ -37,7 +37,7 @@ _ISSUER = "http://127.0.0.1:8400"
 
 def measure(*, quick: bool = False) -> Section:
     """Record decisions, and replay them with the same policies and with others."""
-    count, rounds = (4_000, 3) if quick else (100_000, 5)
+    count, rounds = (20_000, 4) if quick else (100_000, 5)
     text = fleeting_side.policy_text(_POLICIES)
     same, other = _bundle(text), _bundle(text.replace('@lifetime("5m")', '@lifetime("4m")'))
     table = Table(("replayed with", "decisions/s of one core", "decisions/s", "that differ"))

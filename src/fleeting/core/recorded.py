@@ -35,6 +35,7 @@ Members: TypeAlias = Mapping[str, Any]
 """A JSON object of the ledger; what is not as expected ends in ValueError."""
 
 Types: TypeAlias = Mapping[str, OperationType]
+Decimals: TypeAlias = Mapping[str, Sequence[str]]
 T = TypeVar("T")
 
 _CEILINGS = ("type_ceilings", "hard_cap")
@@ -113,11 +114,11 @@ class RequestReader:
     dumps: writes any JSON so that no two values look alike; the quicker the better.
     """
 
-    __slots__ = ("_dumps", "_parties", "_types")
+    __slots__ = ("_decimals", "_dumps", "_parties")
 
     def __init__(self, types: Types, dumps: Callable[[Any], Hashable] = repr) -> None:
         """Read operations of *types*."""
-        self._types = types
+        self._decimals = decimal_fields(types)
         self._dumps = dumps
         self._parties: dict[Hashable, Parties] = {}
 
@@ -142,7 +143,7 @@ class RequestReader:
         if parties is None:
             if len(self._parties) >= _MOST_PARTIES:
                 self._parties.clear()
-            parties = self._parties[key] = _read_parties(body, self._types)
+            parties = self._parties[key] = _read_parties(body, self._decimals)
         return AccessRequest(
             original(row.request_id),
             original(row.txn or ""),
@@ -151,16 +152,16 @@ class RequestReader:
             parties.actors,
             parties.client,
             parties.resource,
-            _operations(body["operations"], self._types),
+            _operations(body["operations"], self._decimals),
             _attributes(body["context"]),
             parties.key,
         )
 
 
-def _read_parties(body: Members, types: Types) -> Parties:
+def _read_parties(body: Members, decimals: Decimals) -> Parties:
     return Parties(
         AskedBy(body["asked_by"]),
-        _subject(body["subject"], types),
+        _subject(body["subject"], decimals),
         _actors(body["act"]),
         _client(body["client"], body["client_groups"], body["client_ceilings"]),
         _resource(body["resource"], body["resource_ceilings"]),
@@ -168,7 +169,7 @@ def _read_parties(body: Members, types: Types) -> Parties:
     )
 
 
-def _subject(members: Members, types: Types) -> Subject:
+def _subject(members: Members, decimals: Decimals) -> Subject:
     get = members.get
     bounds = get("operations")
     return Subject(
@@ -180,7 +181,7 @@ def _subject(members: Members, types: Types) -> Subject:
         get("acr"),
         _instant(get("auth_time")),
         _instant(get("not_after")),
-        None if bounds is None else _operations(bounds, types),
+        None if bounds is None else _operations(bounds, decimals),
     )
 
 
@@ -241,11 +242,19 @@ def _key(cnf: Members | None) -> SenderKey | None:
     return SenderKey(SenderConstraint.MTLS, cnf["x5t#S256"])
 
 
-def _operations(written: Sequence[Members], types: Types) -> tuple[Operation, ...]:
-    return tuple([recorded_operation(each, types) for each in written])
+def decimal_fields(types: Types) -> Decimals:
+    """Return which fields of which types are decimals: in JSON they are strings like any other."""
+    return {
+        name: [key for key, field in type_.fields.items() if field.type is FieldType.DECIMAL]
+        for name, type_ in types.items()
+    }
 
 
-def recorded_operation(written: Members, types: Types) -> Operation:
+def _operations(written: Sequence[Members], decimals: Decimals) -> tuple[Operation, ...]:
+    return tuple([recorded_operation(each, decimals) for each in written])
+
+
+def recorded_operation(written: Members, decimals: Decimals) -> Operation:
     """Return the operation that ``Operation.to_json`` wrote.
 
     Raises:
@@ -256,11 +265,9 @@ def recorded_operation(written: Members, types: Types) -> Operation:
     for key, value in fields.items():
         if isinstance(value, list):
             fields[key] = tuple(value)
-    type_ = types.get(name)
-    if type_ is not None:
-        for key, field in type_.fields.items():
-            if field.type is FieldType.DECIMAL and key in fields:
-                fields[key] = Decimal(fields[key])
+    for key in decimals.get(name, ()):
+        if key in fields:
+            fields[key] = Decimal(fields[key])
     return Operation(name, tuple(actions), fields)
 
 

@@ -149,7 +149,7 @@ class Replaying:
         differences: list[Difference] = []
         # strict: one answer for each action asked, then as now.
         for before, after in zip(recorded, decision.answers, strict=True):
-            if self._only in (None, request.operations[after.operation].type):
+            if self._only is None or self._only == request.operations[after.operation].type:
                 answers += 1
                 if self._json(after) != before:
                     differences += self._differences(before, after, fault=exact)
