@@ -20,7 +20,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench lock clean postgres chromium
+.PHONY: help run test check bench fuzz lock clean postgres chromium
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: $(DEV) ## measure, against a peer too where Node.js is there
 	@command -v node >/dev/null && command -v npm >/dev/null || \
 	  echo "bench: the peer is left out, because node or npm is missing (Debian: apt-get install nodejs npm)"
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(DEV) ## hold the compiled policies to the Cedar engine, for a minute (ARGS='--seconds 3600 --seed 7')
+	$(BIN)/python -m tests.policy.fuzz $(ARGS)
 
 lock: $(DEV) ## compile both locks anew (ARGS=--upgrade takes newer releases)
 	$(COMPILE) pyproject.toml --extra demo --group build $(ARGS) -o requirements.lock

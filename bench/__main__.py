@@ -17,6 +17,7 @@ _PARTS = {
     "spend": "bench.spend",
     "decide": "bench.decide",
     "replay": "bench.replay",
+    "prove": "bench.prove",
     "memory": "bench.memory",
     "profile": "bench.profiling",
 }

@@ -15,8 +15,10 @@ TESTS = ROOT / "tests"
 
 DRAFT = "txn-challenge draft"
 FAPI = "FAPI 2.0 Security Profile"
+AUTHZEN = "AuthZEN"
 _STANDARD = re.compile(
     r"(?P<rfc>RFC \d+)|(?P<draft>\bdraft-rosomakho[a-z0-9-]*|\bdraft\b)|(?P<fapi>FAPI 2\.0)"
+    r"|(?P<authzen>AuthZEN)(?= §)"
 )
 _SECTION = re.compile(r"(?: Security Profile)?[^\S\n]*\(?§(\d+(?:\.\d+)*)")
 _MORE = re.compile(r",? (?:and )?§(\d+(?:\.\d+)*)")
@@ -59,7 +61,7 @@ def cited() -> dict[Section, list[Citer]]:
 def sections(text: str) -> Iterator[Section]:
     """Return every section that *text* cites; a standard alone where it names none."""
     for found in _STANDARD.finditer(text):
-        name = DRAFT if found["draft"] else found["rfc"] or FAPI
+        name = DRAFT if found["draft"] else found["rfc"] or found["authzen"] or FAPI
         first = _SECTION.match(text, found.end())
         if first is None:
             if name != DRAFT:  # "draft" alone is a word like any other
@@ -175,5 +177,6 @@ TITLES: Mapping[str, str] = {
     "RFC 10070": "Audience of client assertions",
     DRAFT: "OAuth transaction authorization challenge",
     FAPI: "FAPI 2.0 Security Profile",
+    AUTHZEN: "Authorization API 1.0",
 }
 """What the standards are about, in a few words."""

@@ -14,6 +14,7 @@ from docs.signatures import python_page
 from fleeting.cli.app import app
 from fleeting.core import errors
 from fleeting.core.errors import OAuthError
+from fleeting.policy.rules import ERRORS, WARNINGS, Rule
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 _NOTE = "<!-- Written by `python -m docs.generate`: change what it reads, not this page. -->"
@@ -105,6 +106,7 @@ ADVICE: Mapping[str, str] = {
         "Declare the grant type in the client's `grant_types`; spend, introspect and report "
         "as the resource's own client."
     ),
+    "NotAnEnforcementPoint": ("Ask as the client that a resource names in its `client_id`."),
     "UnsupportedGrantType": "Use one of `grant_types_supported` of the metadata.",
     "InvalidScope": "Ask for scopes that the resource declares.",
     "InvalidTarget": "Name one declared resource, or leave `resource` out where only one fits.",
@@ -181,6 +183,46 @@ def _plain_code(text: str) -> str:
     return text.replace("``", "`")
 
 
+# What a check of the policies finds.
+
+
+def warnings_page() -> str:
+    """Return the table of every warning and of every kind of error of ``policy check``."""
+    head = cleandoc(
+        """
+        # Policy warnings
+
+        What `fleeting policy check` finds beside errors: policies that can be loaded, and are
+        probably not meant. `--strict` fails on them. To keep one, say why, at the policy:
+        `@accept("unlimited-uses: it only reads")`, several with commas between; or for the whole
+        set `--accept NAME`. An `@accept` without a warning is a warning.
+
+        Policies without effect (`never-matches`, `always-overridden`, `redundant-permit`) are found
+        in plain cases by themselves, and whole where a solver is installed; `--quick` leaves it
+        out. Whatever is found is so: no plain case is a guess.
+
+        | warning | what it means | what to write instead |
+        | --- | --- | --- |
+        """
+    )
+    kinds = cleandoc(
+        """
+        ## Errors
+
+        A set with an error is not loaded. `--json`, SARIF and GitHub's annotations name its kind.
+
+        | kind | what it means | what to write instead |
+        | --- | --- | --- |
+        """
+    )
+    warnings, errors_ = ("\n".join(map(_rule_row, each.values())) for each in (WARNINGS, ERRORS))
+    return f"{_NOTE}\n\n{head}\n{warnings}\n\n{kinds}\n{errors_}\n"
+
+
+def _rule_row(rule: Rule) -> str:
+    return f"| `{rule.id}` | {rule.meaning} | {rule.instead} |"
+
+
 # The table of standards.
 
 _MOST_TESTS = 3
@@ -234,6 +276,7 @@ def _short(citer: citations.Citer) -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "errors.md": errors_page,
+    "policy-warnings.md": warnings_page,
     "python.md": lambda: f"{_NOTE}\n\n{python_page()}",
     "rfc-table.md": rfc_page,
 }

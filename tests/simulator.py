@@ -251,7 +251,7 @@ def refused(response: httpx.Response, error: str, status: int = 400) -> str:
     """Check that *response* is a refusal as RFC 6749 §5.2 has it, and return its description."""
     body = response.json()
     assert (response.status_code, body["error"]) == (status, error), response.text
-    assert body.keys() == {"error", "error_description", "request_id"}
+    assert body.keys() - {"would_allow"} == {"error", "error_description", "request_id"}
     description: str = body["error_description"]
     assert all(" " <= character <= "~" for character in description)
     assert not {'"', "\\"} & set(description)

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "fleeting"
@@ -83,8 +85,11 @@ def pyproject() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
+PINNED = r"^([\w.-]+)(?:\[[\w,-]+\])?=="
+
+
 def locked_names(lock: str) -> set[str]:
-    return set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", (ROOT / lock).read_text(), re.MULTILINE))
+    return set(re.findall(PINNED, (ROOT / lock).read_text(), re.MULTILINE))
 
 
 def test_no_file_names_the_host_of_a_package_registry():
@@ -170,9 +175,28 @@ def test_a_lock_holds_every_declared_dependency(lock, extras):
     assert declared - locked_names(lock) == set()
 
 
+def test_the_lock_pins_what_is_required_with_extras_with_those_extras():
+    """Else pip takes the newest ``name[extra]``, misses its hash, and installs nothing."""
+    text = (ROOT / "requirements-dev.lock").read_text()
+    for name in locked_names("requirements-dev.lock"):
+        for line in requirements_of(name):
+            required = Requirement(line)
+            if required.extras and (required.marker is None or required.marker.evaluate()):
+                pinned = re.search(rf"^{re.escape(required.name)}\[(.+)\]==", text, re.MULTILINE)
+                assert pinned is not None, line
+                assert required.extras <= set(pinned[1].split(","))
+
+
+def requirements_of(name: str) -> list[str]:
+    try:
+        return distribution(name).requires or []
+    except PackageNotFoundError:  # of another platform
+        return []
+
+
 def test_both_locks_agree_on_every_version():
     pins = [
-        dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+        dict(re.findall(PINNED + r"(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
         for lock in ("requirements.lock", "requirements-dev.lock")
     ]
     running, developing = pins

@@ -34,16 +34,75 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyState:
+    """Which policy sets are in force, by their digests; a revision for every change of it.
+
+    live: "" before anything was ever loaded. candidate: what is only compared, if anything is.
+    """
+
+    revision: int = 0
+    live: str = ""
+    candidate: str | None = None
+
+
+NOTHING_LOADED = PolicyState()
+"""The state before the first policy set."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySetRecord:
+    """A policy set that is kept; by: who stored it first; source: where it came from."""
+
+    digest: str
+    stored_at: datetime
+    by: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPolicySet:
+    """A policy set and its one text."""
+
+    record: PolicySetRecord
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDirectory:
+    """What a directory of policies held when it was last looked at; place: on which machine."""
+
+    place: str
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyMove:
+    """A wish to change which policy sets are in force.
+
+    seen: the revision that it is a change of; where it is another by now, nothing happens.
+    """
+
+    seen: int
+    live: str
+    candidate: str | None = None
+    keep: KeptPolicySet | None = None
+    directory: SeenDirectory | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a write.
 
-    replayed: the first claim that was taken before; then token, spend and revoke did not happen.
-    spend: the answer to the write's spend. revoked: the write's revocation ended a live token.
+    replayed: the first claim that was taken before; then token, spend, revoke and move did not
+    happen. spend: the answer to the write's spend. revoked: the write's revocation ended a live
+    token. moved: the write's move took effect.
     """
 
     replayed: Claim | None = None
     spend: SpendResult | None = None
     revoked: bool = False
+    moved: bool = False
 
 
 def _nothing(_outcome: Outcome) -> Sequence[Entry]:
@@ -65,6 +124,7 @@ class Write:
     spend: Spend | None = None
     revoke: Revocation | None = None
     record: Callable[[Outcome], Sequence[Entry]] = _nothing
+    move: PolicyMove | None = None
 
 
 class Ledger(Protocol):
@@ -156,7 +216,37 @@ class Evidence(Protocol):
         ...
 
 
-class Store(Ledger, Tokens, Evidence, Protocol):
+class PolicySets(Protocol):
+    """Reads of the policy sets that were ever loaded, and of which are in force.
+
+    What is read is the database's word: who uses a set checks that its text has its digest.
+    """
+
+    async def policy_state(self) -> PolicyState:
+        """Return which sets are in force; cheap, to be asked several times a second.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer, here and below.
+        """
+        ...
+
+    async def policy_text(self, digest: str) -> str | None:
+        """Return the text that is kept for *digest*, or None."""
+        ...
+
+    async def policy_records(self) -> Sequence[PolicySetRecord]:
+        """Return every set that is kept, newest first."""
+        ...
+
+    async def last_seen(self, place: str) -> SeenDirectory | None:
+        """Return what the directory at *place* held when it was last looked at.
+
+        Where it never was, what the directory held that was looked at last; None: there is none.
+        """
+        ...
+
+
+class Store(Ledger, Tokens, Evidence, PolicySets, Protocol):
     """All of a store, and its life."""
 
     async def open(self) -> None:

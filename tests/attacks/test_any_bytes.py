@@ -105,3 +105,64 @@ def _examples(strategy):
     draw()
     pool = iter(drawn * (1 + 60 // len(drawn)))
     return lambda: next(pool)
+
+
+# Enforcement points' questions (AuthZEN).
+
+QUESTIONS = ("/access/v1/evaluation", "/access/v1/evaluations")
+ASKED = {
+    "subject": {"type": "user", "id": "alice", "properties": {"groups": ["support"]}},
+    "action": {"name": "refund"},
+    "resource": {"type": "payment_refund", "id": "42", "properties": dict(REFUND)},
+    "context": {"ticket": "INC-7"},
+}
+MEMBERS = [*ASKED, "evaluations", "options", "type", "id", "name", "properties", "groups", "cnf",
+           "acr", "auth_time", "issuer", "department", "evaluations_semantic", *REFUND]  # fmt: skip
+twisted = st.recursive(
+    json_values | st.sampled_from([ASKED, *ASKED.values(), "deny_on_first_deny"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=4)
+    ),
+    max_leaves=6,
+)
+questions = st.dictionaries(st.sampled_from(MEMBERS), twisted, max_size=3).map(
+    lambda changes: json.dumps({**ASKED, **changes}).encode()
+)
+
+
+def check_decision(response, log):
+    """Check that it is a decision, some decisions, or an error message string."""
+    assert response.status_code in (200, 400, 401, 403, 413), response.text
+    told = response.json()
+    if response.status_code == 200:
+        for each in told.get("evaluations", [told]):
+            assert isinstance(each["decision"], bool)
+            assert isinstance(each["context"], dict)
+    else:
+        assert isinstance(told, str)
+    assert [line for line in log if line["event"] == "bug"] == []
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+async def test_any_question_gets_an_answer(sim, log, path):
+    """ATTACKS 26: from an enforcement point, in JSON or what it takes for it."""
+    url = sim.installation.issuer + path
+    fields = [*sim.guard.basic(), ("content-type", "application/json")]
+    asked, bodies = _examples(questions), _examples(st.binary(max_size=100))
+    for number in range(60):
+        body = bodies() if number % 4 == 3 else asked()
+        check_decision(await sim.http.post(url, content=body, headers=fields), log)
+    deep = b'{"context": ' + b'{"x": ' * 9000 + b"1" + b"}" * 9001
+    for body in (*NASTY, deep, b"[" * 60_000, b'{"subject": 1e999}', b'"\\ud800"'):
+        check_decision(await sim.http.post(url, content=body, headers=fields), log)
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+async def test_any_headers_of_a_stranger_get_an_answer(sim, log, path):
+    """ATTACKS 26: whoever it is, and whatever it calls its request."""
+    url, fields = sim.installation.issuer + path, _examples(headers)
+    body, own = json.dumps(ASKED).encode(), (b"content-type", b"application/json")
+    for number in range(60):
+        more = [own, *fields()] if number % 2 else fields()
+        named = [(b"x-request-id", value) for _, value in more[:1]]
+        check_decision(await sim.http.post(url, content=body, headers=[*more, *named]), log)

@@ -35,23 +35,23 @@ def alter(config, statement):
 def test_an_untouched_ledger_verifies(fleeting, ledger):
     done = fleeting("audit", "verify", "-c", ledger)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == "6 entries, 1 chain, 1 signed checkpoint: nothing was altered\n"
+    assert done.stdout == "7 entries, 1 chain, 1 signed checkpoint: nothing was altered\n"
 
 
 def test_an_altered_entry_is_found_and_named(fleeting, ledger):
-    alter(ledger, "UPDATE ledger SET body = replace(body, '5000', '9000') WHERE sequence = 2")
+    alter(ledger, "UPDATE ledger SET body = replace(body, '5000', '9000') WHERE sequence = 3")
     done = fleeting("audit", "verify", "-c", ledger)
     assert done.exit_code == 1
-    assert ", entry 2: altered: " in done.stderr
+    assert ", entry 3: altered: " in done.stderr
 
 
 def test_a_program_reads_where_the_ledger_was_cut(fleeting, ledger):
-    alter(ledger, "DELETE FROM ledger WHERE sequence = 3")
+    alter(ledger, "DELETE FROM ledger WHERE sequence = 4")
     done = fleeting("audit", "verify", "-c", ledger, "--json")
     report = json.loads(done.stdout)
     assert (done.exit_code, report["ok"]) == (1, False)
     assert [(f["kind"], f["sequence"]) for f in report["findings"]] == [
-        ("removed", 3),
+        ("removed", 4),
         ("altered", None),  # the use that it told of is the token's alone now
     ]
 
@@ -68,9 +68,9 @@ def test_a_checkpoint_that_no_key_of_ours_signed_is_found(fleeting, ledger):
 
 def test_tail_shows_a_line_for_each_entry(fleeting, ledger):
     lines = fleeting("audit", "tail", "-c", ledger).stdout.splitlines()
-    assert len(lines) == 6
-    assert "token.spent      payments-api serves payment_refund:refund" in lines[2]
-    assert lines[2].endswith("]")
+    assert len(lines) == 7
+    assert "token.spent       payments-api serves payment_refund:refund" in lines[3]
+    assert lines[3].endswith("]")
     assert fleeting("audit", "tail", "-c", ledger, "-n", 2).stdout.splitlines() == lines[-2:]
 
 
@@ -90,14 +90,14 @@ def test_tail_follows_until_it_is_told_to_stop(server):
 def test_an_export_holds_every_entry_and_its_hash(fleeting, ledger):
     lines = fleeting("audit", "export", "-c", ledger).stdout.splitlines()
     entries = [json.loads(line) for line in lines]
-    assert [entry["sequence"] for entry in entries] == [1, 2, 3, 4, 5, 6]
+    assert [entry["sequence"] for entry in entries] == [1, 2, 3, 4, 5, 6, 7]
     assert all(later["previous"] == entry["hash"] for entry, later in itertools.pairwise(entries))
 
 
 def test_an_export_to_a_file_is_for_its_owner_alone(fleeting, ledger, tmp_path):
     done = fleeting("audit", "export", "-c", ledger, "--since", "24h", "-o", "x.jsonl")
     assert done.exit_code == 0
-    assert "6 entries in x.jsonl" in done.stderr
+    assert "7 entries in x.jsonl" in done.stderr
     assert (tmp_path / "x.jsonl").stat().st_mode & 0o077 == 0
 
 

@@ -2,11 +2,13 @@ import json
 import re
 import sqlite3
 import subprocess
+from datetime import timedelta
 
 import pytest
 
 from fleeting.core.evidence import Entry, EntryKind
-from tests.cli.recorded_days import SINCE, START, Asked, record_days
+from fleeting.core.recording import decision_json, request_json
+from tests.cli.recorded_days import SINCE, START, Asked, Recorder, record_days
 
 DAYS = [*[Asked(1000, (3.0,))] * 30, *[Asked(3400, (14.8,), served=900)] * 30]
 
@@ -144,6 +146,20 @@ def test_what_does_not_stand_the_trial_is_not_proposed_and_said(fleeting, config
     assert "2 proposals would have refused something" in done.stderr
     assert "small-refunds" not in done.stdout
     assert "large-refunds" in done.stdout
+
+
+def test_a_decision_that_was_asked_for_counts_as_used(fleeting, config):
+    recorder = Recorder(config)
+    request = recorder.request(0, Asked(5000))
+    after = START + timedelta(hours=30)
+    decision = recorder.policies.decide(request, now=after)
+    body = {**request_json(request), **decision_json(decision)}
+    evaluated = Entry(EntryKind.ACCESS_EVALUATED, after, "evaluation", body)
+    record_days(config, DAYS, evaluated)
+    done = fleeting("policy", "rightsize", "-c", config, "--since", SINCE)
+    assert "61 requests, 60 tokens and 61 uses" in done.stdout
+    assert "small-refunds: its lifetime and uses: enforcement points ask" in done.stdout
+    assert "amount <= 5000 →" not in done.stdout
 
 
 def test_what_cannot_be_read_is_left_out_and_said(rightsize, used):

@@ -24,7 +24,7 @@ def test_on_sigterm_it_leaves_a_last_word_in_the_ledger_and_exits(config, fleeti
         running.wait(20)
     done = fleeting("audit", "tail", "-c", config, "--json")
     kinds = [json.loads(line)["kind"] for line in done.stdout.splitlines()]
-    assert kinds == ["server.started", "server.stopped", "checkpoint"]
+    assert kinds == ["policy.loaded", "server.started", "server.stopped", "checkpoint"]
 
 
 def test_workers_and_bind_reach_the_worker_processes(config):

@@ -10,6 +10,21 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 OPERATION = {"type": "payment_refund", "actions": ["refund"], "amount": 5000, "ok": True}
 SAID = "payment_refund:refund amount=5000 ok=true"
 
+DEED = {
+    "digest": "0123456789abcdef",
+    "live_before": "fedcba9876543210",
+    "live": "0123456789abcdef",
+    "candidate_before": None,
+    "candidate": None,
+    "by": "alice@here",
+    "how": "fleeting policy load",
+    "process": 1,
+    "from": "/etc/policies",
+}
+WHO = "by alice@here, fleeting policy load"
+BY = f"from /etc/policies, {WHO}"
+SHADOWED = {**DEED, "live": DEED["live_before"], "candidate": DEED["digest"]}
+
 BODIES = {
     EntryKind.TOKEN_ISSUED: (
         {
@@ -25,6 +40,15 @@ BODIES = {
             "error": {"error": "invalid_client", "description": "who?", "detail": "no kid"},
         },
         "a stranger may not: invalid_client: who? (no kid)",
+    ),
+    EntryKind.ACCESS_EVALUATED: (
+        {
+            "client": "gate",
+            "subject": {"id": "alice"},
+            "operations": [OPERATION],
+            "permitted": True,
+        },
+        f"gate is told that alice may {SAID}",
     ),
     EntryKind.TOKEN_SPENT: (
         {"guard": "api", "operation": OPERATION, "use": 2, "uses": 3, "repeated": True},
@@ -59,6 +83,31 @@ BODIES = {
         {"before": "2026-01-01"},
         "entries from before 2026-01-01 are deleted",
     ),
+    EntryKind.POLICY_LOADED: (
+        {**DEED, "live_before": None},
+        f"policies 0123456789ab are loaded, {BY}",
+    ),
+    EntryKind.POLICY_REFUSED: (
+        {**DEED, "problem": "a.cedar:1:1: bad\nb.cedar:1:1: worse"},
+        f"policies from /etc/policies are wrong, 0123456789ab stays live: a.cedar:1:1: bad ({WHO})",
+    ),
+    EntryKind.POLICY_SHADOWED: (SHADOWED, f"policies 0123456789ab are shadowed, {BY}"),
+    EntryKind.POLICY_UNSHADOWED: (
+        {**SHADOWED, "candidate": None},
+        f"policies 0123456789ab are no longer shadowed, {BY}",
+    ),
+    EntryKind.POLICY_PROMOTED: (
+        DEED,
+        f"policies 0123456789ab are promoted, instead of fedcba987654, {BY}",
+    ),
+    EntryKind.POLICY_ROLLED_BACK: (
+        DEED,
+        f"policies 0123456789ab are live again, instead of fedcba987654, {BY}",
+    ),
+    EntryKind.POLICY_DIFFERED: (
+        {"difference": "newly_denied", "candidate": {"policy_digest": "0123456789abcdef"}},
+        "the candidate 0123456789ab would not permit this",
+    ),
 }
 
 
@@ -72,6 +121,15 @@ def test_every_kind_of_entry_has_words_of_its_own(kind):
     assert entry_words(entry(kind, body)) == words
 
 
+def test_a_denial_says_who_may_not_or_why_nobody_knows():
+    body, _ = BODIES[EntryKind.ACCESS_EVALUATED]
+    denied = entry(EntryKind.ACCESS_EVALUATED, {**body, "permitted": False})
+    assert entry_words(denied) == f"gate is told that alice may not {SAID}"
+    error = {"error": "invalid_request", "description": "'action' is missing"}
+    unread = entry(EntryKind.ACCESS_EVALUATED, {"client": "gate", "error": error})
+    assert entry_words(unread) == "gate is told that it may not be done: 'action' is missing"
+
+
 @pytest.mark.parametrize("kind", EntryKind)
 @pytest.mark.parametrize("body", [{}, {"token": 1, "error": "x", "chains": None}])
 def test_an_entry_of_another_shape_is_said_to_be_unreadable(kind, body):
@@ -82,7 +140,7 @@ def test_a_line_has_the_time_the_kind_and_the_id():
     body, words = BODIES[EntryKind.CALL_SERVED]
     chained = ChainedEntry("w", 1, entry(EntryKind.CALL_SERVED, body), bytes(32), bytes(32))
     assert entry_line(chained).plain == (
-        f"2026-01-02 03:04:05.678Z  call.served      {words}  [r1]"
+        f"2026-01-02 03:04:05.678Z  call.served       {words}  [r1]"
     )
 
 

@@ -21,6 +21,7 @@ from fleeting.core.errors import (
     TransactionAuthorizationRequired,
     UseDpopNonce,
 )
+from fleeting.core.forms import parse_form
 from fleeting.core.issuance import ACCESS_TOKEN_TYP, token_claims, token_response
 from fleeting.core.jose import JoseError, KeySet, SigningKey
 from fleeting.core.metadata import AS_METADATA, RESOURCE_METADATA
@@ -29,7 +30,7 @@ from fleeting.core.metadata import server_metadata as issuer_document
 from fleeting.core.model import AccessToken, Client, SenderConstraint
 from fleeting.core.operation_types import declare_type
 from fleeting.core.operations import parse_details
-from fleeting.core.requests import parse_ask, parse_form
+from fleeting.core.requests import parse_ask
 from fleeting.core.sender import Nonces, ProofContext, verify_proof
 from fleeting.core.validation import check_sender, check_token, presented_token, read_access_token
 

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleeting.core.errors import InvalidAuthorizationDetails, InvalidRequest, OAuthError
+from fleeting.core.forms import Form
 from fleeting.core.guard_requests import (
     UNKNOWN_TOKEN,
     parse_report,
@@ -12,7 +13,6 @@ from fleeting.core.guard_requests import (
 )
 from fleeting.core.model import SpendRefusal, SpendResult, scope_operation
 from fleeting.core.operations import declare_type
-from fleeting.core.requests import Form
 
 TYPES = {"read": declare_type("read", {"actions": ["one"], "fields": {"id": {"kind": "exact"}}})}
 

@@ -44,6 +44,25 @@ def test_a_type_is_declared_with_its_fields_and_ceilings():
     assert type_.fields["note"].optional
 
 
+def test_the_field_that_says_which_resource_it_is_is_named_or_called_id():
+    fields = {"id": {"kind": "exact"}, "number": {"kind": "exact"}}
+    assert declare(**fields).id_field == "id"
+    named = declare_type("x", {"actions": ["do"], "fields": fields, "id_field": "number"})
+    assert named.id_field == "number"
+    assert declare(id={"kind": "exact", "type": "integer"}).id_field is None
+    assert declare().id_field is None
+
+
+def test_an_id_field_that_cannot_hold_an_id_is_refused():
+    fields = {"amount": {"kind": "at_most", "type": "integer"}, "payment": {"kind": "exact"}}
+    declared = {"actions": ["refund"], "fields": fields}
+    told = refused({**declared, "id_field": "paymnt"})
+    assert told == (
+        "types.refund.id_field: 'paymnt' is no field of type string; did you mean 'payment'?"
+    )
+    assert "is no field of type string" in refused({**declared, "id_field": "amount"})
+
+
 def test_defaults_are_those_of_the_kind():
     fields = declare(
         id={"kind": "exact"},

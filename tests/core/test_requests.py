@@ -2,7 +2,7 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleeting.core.errors import (
@@ -13,18 +13,17 @@ from fleeting.core.errors import (
     OAuthError,
     UnsupportedGrantType,
 )
+from fleeting.core.forms import parse_form
 from fleeting.core.model import Operation, Resource, scope_operation
 from fleeting.core.operations import declare_type
 from fleeting.core.requests import (
     CLIENT_CREDENTIALS,
-    MAX_PARAMETERS,
     TOKEN_EXCHANGE,
     TOKEN_TYPE_ACCESS_TOKEN,
     Ask,
     Catalogue,
     parse_ask,
     parse_challenge_request,
-    parse_form,
     parse_scope,
     parse_token_request,
     refuse_control_characters,
@@ -68,55 +67,6 @@ def test_descriptions_are_in_the_characters_that_an_answer_may_have(fields):
     with pytest.raises(OAuthError) as refused:
         resolve_target(parse_token_request(form(**fields)).ask, CATALOGUE)
     assert refused.value.description.isascii()
-
-
-def test_a_form_has_each_parameter_once():
-    with pytest.raises(InvalidRequest, match="'scope' was sent more than once"):
-        parse_form(b"scope=a&scope=b")
-    with pytest.raises(InvalidRequest, match="more than once"):
-        parse_form(b"scope=a&%73cope=a")
-
-
-def test_what_an_rfc_lets_repeat_may_repeat():
-    read = parse_form(b"resource=a&audience=c&resource=b")
-    assert read.repeated == {"resource": ("a", "b"), "audience": ("c",)}
-
-
-def test_a_parameter_without_a_value_was_not_sent():
-    assert parse_form(b"scope=&grant_type=x").get("scope") is None
-    with pytest.raises(InvalidRequest, match="'scope' is missing"):
-        parse_form(b"scope=").require("scope")
-
-
-def test_the_number_of_parameters_is_bounded():
-    body = "&".join(f"p{n}=1" for n in range(MAX_PARAMETERS))
-    assert len(parse_form(body.encode()).fields) == MAX_PARAMETERS
-    with pytest.raises(InvalidRequest, match="at most 32"):
-        parse_form(f"{body}&one=more".encode())
-
-
-@pytest.mark.parametrize("body", [b"a=%ff", b"a=%ed%a0%80", "a=ü".encode(), b"a=\xff", b"%c3=1"])
-def test_what_is_not_utf_8_in_percent_encoding_is_refused(body):
-    with pytest.raises(InvalidRequest, match="form-encoded UTF-8"):
-        parse_form(body)
-
-
-def test_plus_and_percent_are_decoded_once():
-    assert parse_form(b"a=1+%2B+%2525").fields == {"a": "1 + %25"}
-
-
-@given(st.binary(max_size=200))
-@example(b"a&b;c=d&=e&&&")
-def test_any_body_is_a_form_or_refused(body):
-    try:
-        read = parse_form(body)
-    except InvalidRequest:
-        return
-    assert all(isinstance(value, str) and value for value in read.fields.values())
-    try:
-        parse_token_request(read)
-    except OAuthError:
-        return
 
 
 # Token requests.

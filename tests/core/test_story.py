@@ -58,6 +58,21 @@ def refused(**more):
     return chained(EntryKind.REQUEST_REFUSED, {"client": None, "error": error}, **more)
 
 
+def evaluated(**more):
+    body = {
+        "asked_by": "access_evaluation",
+        "asked_as": "pep-7",
+        "client": "gate",
+        "permitted": True,
+        "subject": {"kind": "User", "id": "alice"},
+        "resource": "https://api.example.com",
+        "operations": [{"type": "todo", "actions": ["read"]}],
+        "policy_digest": "d1",
+        "answers": [answer({**SMALL, "bound": "none"}, action="read")],
+    }
+    return chained(EntryKind.ACCESS_EVALUATED, {**body, **more})
+
+
 def paths_of(*paths, **more):
     return tell([issued(answer(*paths), **more)], "r1").answers[0].paths
 
@@ -75,6 +90,14 @@ def test_a_token_s_story_says_who_asked_what():
     assert (story.token.jti, story.token.uses) == ("j1", 1)
     assert story.policy_digest == "d1"
     assert story.narrowed == ()
+
+
+def test_an_evaluation_s_story_says_what_the_enforcement_point_was_told():
+    story = tell([evaluated()], "r1")
+    assert (story.outcome, story.token, story.narrowed) == ("permitted", None, ())
+    assert (story.asked.client, story.asked.asked_as) == ("gate", "pep-7")
+    assert story.answers[0].paths[0].policy == "small"
+    assert tell([evaluated(permitted=False)], "r1").outcome == "denied"
 
 
 def test_a_stranger_s_refusal_is_told_as_far_as_it_was_understood():

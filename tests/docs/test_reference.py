@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from docs import generate
+from fleeting.core.authzen import AUTHZEN_METADATA, pdp_metadata
 from fleeting.core.evidence import EntryKind
-from fleeting.core.metadata import server_metadata
+from fleeting.core.metadata import AS_METADATA, server_metadata
 from fleeting.core.model import Verdict
 from fleeting.core.operation_types import (
     _FIELD_KEYS,
@@ -98,7 +99,8 @@ def test_annotations_names_every_attribute_of_the_context():
 
 
 def test_endpoints_names_what_the_metadata_names():
-    metadata = server_metadata("https://as.example.com", types=(), scopes=())
+    issuer = "https://as.example.com"
+    metadata = {**server_metadata(issuer, types=(), scopes=()), **pdp_metadata(issuer)}
     announced = {
         urlsplit(value).path
         for key, value in metadata.items()
@@ -106,7 +108,7 @@ def test_endpoints_names_what_the_metadata_names():
     }
     text = page("endpoints.md")
     shown = re.findall(r"`(?:GET|POST) (/\S+)`", rows_text(text))
-    ours = {"/.well-known/oauth-authorization-server", "/healthz", "/readyz", "/metrics"}
+    ours = {AS_METADATA, AUTHZEN_METADATA, "/healthz", "/readyz", "/metrics"}
     assert set(shown) == announced | ours
     for path in announced - {"/jwks"}:
         assert section(text, f"POST {path}")

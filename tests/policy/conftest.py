@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fleeting.core.context import declare_attributes, declare_context
+from fleeting.core.declaring import Table
 from fleeting.core.model import (
     AccessRequest,
     Actor,
@@ -18,7 +19,9 @@ from fleeting.core.model import (
     scope_operation,
 )
 from fleeting.core.operations import declare_type, parse_operation
+from fleeting.core.requests import Catalogue
 from fleeting.policy import PolicyProblems, PolicySource, PolicyWorld, load_policies
+from fleeting.policy.hypothetical import Declared, hypothetical_request
 
 TYPES = {
     name: declare_type(name, declaration)
@@ -68,7 +71,8 @@ def load():
     """Load one text as a set of policies."""
 
     def load(text, **changes):
-        return load_policies([PolicySource("test.cedar", text)], changes.get("world", WORLD))
+        world = changes.pop("world", WORLD)
+        return load_policies([PolicySource("test.cedar", text)], world, **changes)
 
     return load
 
@@ -147,3 +151,39 @@ def user():
 @pytest.fixture(scope="session")
 def actor():
     return Actor("agent")
+
+
+REFUND = {"type": "payment_refund", "payment_id": "42", "amount": 5000, "currency": "EUR"}
+_BOT = Client("bot", frozenset({"client_credentials"}), groups=frozenset({"support"}))
+DECLARED = Declared(
+    catalogue=Catalogue(
+        {"https://api": Resource("https://api", frozenset(TYPES), WORLD.scopes)}, TYPES
+    ),
+    clients={
+        "bot": _BOT,
+        "guard": Client("guard", frozenset()),
+        "old": Client("old", frozenset({"client_credentials"}), insecure_bearer=True),
+    },
+    context_keys=WORLD.context_keys,
+    attributes=WORLD.attributes,
+    issuers=("https://idp",),
+)
+
+
+@pytest.fixture(scope="session")
+def declared():
+    return DECLARED
+
+
+@pytest.fixture(scope="session")
+def suppose():
+    """Make a request that nobody sent: a refund by the client bot unless told otherwise."""
+
+    def suppose(operation=None, **stated):
+        asked = {} if "scope" in stated or "operations" in stated else {"operation": REFUND}
+        if operation is not None:
+            asked = {"operation": {**REFUND, **operation} if "type" not in operation else operation}
+        values = {"client": "bot", **asked, **stated}
+        return hypothetical_request(Table("", values), DECLARED)
+
+    return suppose

@@ -5,7 +5,14 @@ import pytest
 from fleeting.core.limits import Terms
 from fleeting.core.model import ApprovalStage, SenderConstraint, StepUp
 from fleeting.core.operations import declare_type
-from fleeting.policy import PolicyProblems, PolicySource, PolicyWorld, Problem, load_policies
+from fleeting.policy import (
+    PolicyProblems,
+    PolicySource,
+    PolicyWorld,
+    Problem,
+    load_policies,
+    load_steps,
+)
 
 REFUND = 'action == Action::"payment_refund:refund"'
 
@@ -23,7 +30,7 @@ def test_annotations_become_terms(load):
         annotations='@id("a.b:c-1") @reason("be kind") @lifetime("60s") @uses("2")'
         '@description("x")'
         '@approval("2 of leads, then 1 of finance") @step_up("gold silver") @max_age("10m")'
-        '@bound("mtls")'
+        '@bound("mtls") @accept("unlimited-uses, redundant-permit: it is meant")'
     )
     policy = load(text).policies["a.b:c-1"]
     assert policy.reason == "be kind"
@@ -33,7 +40,8 @@ def test_annotations_become_terms(load):
     assert policy.terms.approvals == (ApprovalStage(2, "leads"), ApprovalStage(1, "finance"))
     assert policy.terms.step_up.acr == ("gold", "silver")
     assert policy.terms.step_up.max_age.total_seconds() == 600
-    assert (policy.file, policy.line) == ("test.cedar", 1)
+    assert (policy.file, policy.line, policy.column) == ("test.cedar", 1, 1)
+    assert policy.accepts == ("unlimited-uses", "redundant-permit")
 
 
 def test_a_permit_may_say_nothing_of_limits(load):
@@ -62,6 +70,16 @@ def test_a_permit_may_say_nothing_of_limits(load):
         ('@id("a") @max_age("x")', "@max_age cannot be read"),
         ('@id("a") @bound("tls")', '@bound cannot be read: write @bound("dpop")'),
         ('@id("a") @reason(" ")', "@reason cannot be read: write one line"),
+        ('@id("a") @accept("unlimited-uses")', "@accept cannot be read: write warning and why"),
+        (
+            '@id("a") @accept("unlimited-uses: ")',
+            'such as @accept("unlimited-uses: it only reads")',
+        ),
+        (
+            '@id("a") @accept("unlimited-use: x")',
+            "no warning here is called 'unlimited-use'; did you mean 'unlimited-uses'?",
+        ),
+        ('@id("a") @accept("unpermitted-operation: x")', "no warning here is called"),
         ('@id("a") @id("b")', "1:11: duplicate annotation: @id (write it once)"),
     ],
 )
@@ -227,7 +245,8 @@ def test_the_digest_names_the_set_whatever_the_order_of_its_files(world):
     assert len(digest) == 64
     assert load_policies([b, a], world).digest == digest
     assert load_policies([a], world).digest != digest
-    assert load_policies([a, b], PolicyWorld(types=world.types)).digest != digest
+    assert load_policies([replace(a, name="/elsewhere/a"), b], world).digest == digest
+    assert load_policies([a, replace(b, name="c")], world).digest != digest
 
 
 def test_no_policies_are_a_set_too(world):
@@ -322,3 +341,72 @@ def test_an_undeclared_resource_is_an_error_where_the_resources_are_known(world,
     assert load(wrong.replace("exmple", "example"), world=closed)
     (problem,) = problems(forbid('resource == Resource::"https://b"'), world=closed)
     assert problem.startswith("3:30: no resource is declared as `https://b`")
+
+
+# ----------------------------------------------------------------------------- step by step
+
+
+def driven(steps):
+    """Run *steps* to the end; return how many there were and what they came to."""
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return count, done.value
+        count += 1
+
+
+def many(count, condition="true"):
+    return "\n".join(permit(condition, f'@id("p{place}")') for place in range(count))
+
+
+def test_a_set_can_be_loaded_a_policy_at_a_time(world):
+    sources = [PolicySource("a", many(30))]
+    steps, bundle = driven(load_steps(sources, world))
+    assert steps > 30
+    assert bundle.policies == load_policies(sources, world).policies
+    assert bundle.digest == load_policies(sources, world).digest
+
+
+def test_every_error_of_a_set_is_found_however_it_is_cut(world, problems):
+    bad = "\n".join(
+        permit(f"context.operation.{field} == 1", f'@id("p{place}")')
+        for place, field in enumerate(["amount", "amuont"] * 20)
+    )
+    assert len([each for each in problems(bad) if "amuont" in each]) == 20
+
+
+def test_what_was_checked_in_the_same_world_is_not_checked_again(world):
+    old = load_policies([PolicySource("old", many(30))], world)
+    text = "\n\n" + many(30) + permit(annotations='@id("new")')
+    steps, bundle = driven(load_steps([PolicySource("new", text)], world, known=old))
+    fresh = load_policies([PolicySource("new", text)], world)
+    assert bundle.policies == fresh.policies
+    assert bundle.digest == fresh.digest
+    assert bundle.policies["p7"].reads is old.policies["p7"].reads
+    assert bundle.policies["p7"].line == old.policies["p7"].line + 2
+    assert steps < driven(load_steps([PolicySource("new", text)], world))[0]
+
+
+def test_in_another_world_all_is_checked_again(world):
+    old = load_policies([PolicySource("a", many(2))], world)
+    fewer = replace(world, types={"transfer": world.types["transfer"]})
+    with pytest.raises(PolicyProblems, match="payment_refund"):
+        driven(load_steps([PolicySource("a", many(2))], fewer, known=old))
+
+
+def test_an_id_that_was_checked_is_not_taken_twice_either(world):
+    old = load_policies([PolicySource("a", many(1))], world)
+    with pytest.raises(PolicyProblems, match="is taken by b:1"):
+        driven(load_steps([PolicySource("b", many(1) * 2)], world, known=old))
+
+
+@pytest.mark.parametrize(
+    ("open_", "close"),
+    [("(", ")"), ("[", "].contains(true)"), ("{a: ", "}.a"), ("if true then ", " else false")],
+)
+def test_nesting_that_would_end_the_cedar_engine_is_an_error(problems, open_, close):
+    text = permit(open_ * 5000 + "true" + close * 5000)
+    [said] = problems(text)
+    assert "nested too deeply" in said

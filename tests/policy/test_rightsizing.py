@@ -162,6 +162,16 @@ def test_a_bound_on_what_nobody_used_is_left_alone(ask, transfer):
     ]
 
 
+def test_decisions_that_enforcement_points_ask_for_count_as_uses_but_show_no_lifetime(uses):
+    sized = Sized(SMALL, [replace(each, evaluated=True) for each in uses(100, 200)])
+    assert [each.what for each in sized.proposals] == [Tightening.BOUND]
+    assert sized.evidence()[0].startswith("0 tokens, 2 uses: ")
+    assert sized.why_left() == {
+        "small": "its lifetime and uses: enforcement points ask for its decisions"
+    }
+    assert (sized.trial().uses, sized.trial().blamed) == (2, {})
+
+
 def test_forbids_are_never_touched(uses):
     text = SMALL + '@id("no") forbid (principal in Group::"x", action, resource);\n'
     assert {each.policy for each in Sized(text, uses(1)).proposals} == {"small"}

@@ -10,7 +10,7 @@ from fleeting.policy.needs import Allowance, PoliciesNeeded, allowance
 from fleeting.policy.replaying import Redecided
 from fleeting.policy.rightsizing import LeftAlone, Margins, Proposal, propose
 from fleeting.policy.trial import Trial
-from fleeting.policy.usage import TokenUses
+from fleeting.policy.usage import TokenUses, UsedToken
 from tests.policy.conftest import NOW, WORLD
 
 ISSUED_US = microseconds(NOW)
@@ -24,6 +24,7 @@ class Used:
     seconds: tuple[float, ...] = (1.0,)
     late: bool = False
     operation: dict | None = None
+    evaluated: bool = False
 
 
 def decided(bundle: PolicyBundle, request: AccessRequest) -> Redecided:
@@ -34,6 +35,9 @@ def decided(bundle: PolicyBundle, request: AccessRequest) -> Redecided:
 def settle(used: list[Used], notes: list, settle_token) -> None:
     tokens = TokenUses()
     for number, (each, note) in enumerate(zip(used, notes, strict=True)):
+        if each.evaluated:
+            settle_token(UsedToken.evaluation(note, ISSUED_US))
+            continue
         jti = f"jti-{number}"
         tokens.issued(jti, ISSUED_US, note)
         for seconds in each.seconds:

@@ -19,7 +19,7 @@ async def app(scope, receive, send):
 
 
 @asynccontextmanager
-async def connected():
+async def connected(app=app):
     """A connection to a server that bounds heads."""
     config = uvicorn.Config(app, log_config=None, ws="none", lifespan="off")
     config.load()
@@ -41,7 +41,7 @@ async def answer(reader):
 
 
 async def test_an_honest_request_is_answered_and_the_next_one_too(monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.5)
     async with connected() as (reader, writer):
         for _ in range(3):
             writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
@@ -65,13 +65,13 @@ async def test_a_head_that_never_ends_is_cut_off():
 
 
 async def test_who_sends_nothing_is_cut_off(monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.05)
     async with connected() as (reader, _writer):
         assert (await answer(reader)).startswith(b"HTTP/1.1 400")
 
 
 async def test_who_sends_the_next_head_slowly_is_cut_off(monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.1)
     async with connected() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await answer(reader)).startswith(b"HTTP/1.1 200")
@@ -81,8 +81,50 @@ async def test_who_sends_the_next_head_slowly_is_cut_off(monkeypatch):
 
 
 async def test_who_goes_away_is_forgotten(monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.05)
     async with connected() as (_reader, writer):
         writer.write(b"GET / HT")
         writer.close()
         await asyncio.sleep(0.1)
+
+
+async def test_a_body_that_trickles_is_given_up(monkeypatch):
+    """Each byte in time is not enough: the whole request has its time."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.1)
+    async with connected() as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        started = asyncio.get_running_loop().time()
+        answering = asyncio.create_task(answer(reader))
+        while not answering.done():
+            writer.write(b"a")
+            await asyncio.sleep(0.02)
+        assert (await answering).startswith(b"HTTP/1.1 400")
+        assert asyncio.get_running_loop().time() - started < 2
+
+
+async def early(_scope, _receive, send):
+    """Answer before the body is there."""
+    await send({"type": "http.response.start", "status": 415, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def stuck(_scope, receive, _send):
+    """Never answer."""
+    await receive()
+    await asyncio.Event().wait()
+
+
+async def test_who_was_answered_already_gets_no_second_answer(monkeypatch):
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.1)
+    async with connected(early) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\na")
+        assert (await reader.read()).count(b"HTTP/1.1") == 1
+
+
+async def test_no_answer_overtakes_the_one_before_it(monkeypatch):
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.1)
+    async with connected(stuck) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.02)
+        writer.write(b"GET / HT")
+        assert await reader.read() == b""

@@ -24,11 +24,12 @@ from tests.simulator import (
 async def test_a_worker_says_when_it_started_and_when_it_stopped(tmp_path):
     async with simulator(tmp_path) as sim:
         store = sim.worker.store
-        (entry,) = [chained.entry for chained in await sim.ledger()]
+        loaded, entry = [chained.entry for chained in await sim.ledger()]
+        assert loaded.kind == EntryKind.POLICY_LOADED
         assert entry.kind == EntryKind.SERVER_STARTED
         assert entry.body["policy_digest"] == sim.worker.policy.bundle.digest
     kinds = [chained.entry.kind async for chained in store.entries()]
-    assert kinds[:2] == [EntryKind.SERVER_STARTED, EntryKind.SERVER_STOPPED]
+    assert kinds[1:3] == [EntryKind.SERVER_STARTED, EntryKind.SERVER_STOPPED]
     assert kinds[-1] == EntryKind.CHECKPOINT
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleeting.policy import Verify
 from fleeting.server.declared_parties import _CLIENT_KEYS, _PROVIDER_KEYS, _RESOURCE_KEYS
 from fleeting.server.settings import KEYS, SettingsError, config_path, load_settings
 from tests.simulator import Installation
@@ -258,6 +259,21 @@ def test_the_file_is_the_one_given_or_the_environments_or_the_one_here(monkeypat
 def test_a_bearer_client_is_warned_of_at_every_start(load):
     settings = load(f"{ISSUER}{CLIENT}insecure_bearer = true")
     assert any("insecure_bearer: client bot" in warning for warning in settings.warnings)
+
+
+def test_policies_are_verified_as_the_installation_says(load):
+    assert load(ISSUER).verify is Verify.PERMITS
+    for verify in Verify:
+        assert load(ISSUER, {"FLEETING_VERIFY": verify.value}).verify is verify
+    with pytest.raises(SettingsError, match="verify: must be one of off, sample, permits, all"):
+        load(f'{ISSUER}verify = "allow"')
+
+
+def test_unverified_policies_are_warned_of_at_every_start(load):
+    (warning,) = load(f'{ISSUER}verify = "off"').warnings
+    assert 'write verify = "permits"' in warning
+    for verify in ("sample", "permits", "all"):
+        assert load(f'{ISSUER}verify = "{verify}"').warnings == ()
 
 
 def test_a_resource_without_a_guard_is_warned_of(load):

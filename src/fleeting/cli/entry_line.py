@@ -7,7 +7,7 @@ from rich.text import Text
 from fleeting.cli.words import entry_ids, entry_words, shown_time
 from fleeting.core.evidence import ChainedEntry, EntryKind
 
-_KIND_WIDTH = 15
+_KIND_WIDTH = 16
 _STYLES = {
     EntryKind.TOKEN_ISSUED: "green",
     EntryKind.TOKEN_SPENT: "green",

@@ -90,6 +90,7 @@ def _expected() -> Iterator[type[Exception]]:
     from fleeting.ports import StoreUnavailableError
     from fleeting.server.settings import SettingsError
     from fleeting.server.signing_keys import SigningKeysError
+    from fleeting.usecases.change_policy import PolicyChangeError
 
     yield from (CommandError, SettingsError, SigningKeysError)
-    yield from (PolicyProblems, StoreUnavailableError, FleetingError)
+    yield from (PolicyProblems, StoreUnavailableError, FleetingError, PolicyChangeError)

@@ -26,6 +26,7 @@ _IGNORED = ("keys/*.jwk.json", "keys/signing/", "*.db", "*.db-wal", "*.db-shm")
 _POLICIES = {
     "refunds.cedar": "who may refund how much",
     "caps.cedar": "what holds whatever is permitted",
+    "tests/refunds.toml": "what the policies must do: fleeting policy test",
 }
 
 
@@ -94,7 +95,7 @@ def _texts(directory: Path, urls: dict[str, str], *, anew: bool) -> Iterator[Wri
     for example, url in urls.items():
         config = config.replace(f'"{example}"', json.dumps(url))
     yield _text(directory / CONFIG_NAME, config, "settings, each explained", anew=anew)
-    (directory / "policies").mkdir(exist_ok=True)
+    (directory / "policies" / "tests").mkdir(parents=True, exist_ok=True)
     for name, what in _POLICIES.items():
         text = (_template() / "policies" / name).read_text(encoding="utf-8")
         yield _text(directory / "policies" / name, text, what, anew=anew)

@@ -1,64 +1,200 @@
-"""``fleeting policy``: say what is wrong with a set of policies, or that nothing is."""
+"""``fleeting policy check``: say what is wrong with a set of policies, and what is doubtful."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from fleeting.cli.groups import add, group
 from fleeting.cli.options import AsJson, Config
-from fleeting.cli.terminal import counted, err, fail, say, say_json
+from fleeting.cli.terminal import counted, err, fail, note, say, say_json
 
 if TYPE_CHECKING:
-    from fleeting.policy import Problem
+    from fleeting.policy import PolicyBundle, Problem
+    from fleeting.server.settings import Settings
 
-app = group("policy", "Check the policies of an installation.", "fleeting policy check")
+app = group(
+    "policy",
+    "Write, check, test, prove and change the policies of an installation.",
+    "fleeting policy check",
+    "fleeting policy test",
+)
+
+_PATIENCE = "2s"
+"""How long the solver may think about one question before it keeps silent."""
 
 
-def check(config: Config = None, *, as_json: AsJson = False) -> None:
-    """Find every error in the policies, each with its place and what was probably meant.
+class Format(StrEnum):
+    """How findings are told."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found. bundle: None if there is an error. sources: by their name."""
+
+    errors: tuple["Problem", ...]
+    warnings: tuple["Problem", ...]
+    bundle: "PolicyBundle | None"
+    sources: dict[str, str]
+    files: int
+
+    @property
+    def policies(self) -> int | None:
+        """How many policies there are, if they can be loaded."""
+        return None if self.bundle is None else len(self.bundle.policies)
+
+    @property
+    def digest(self) -> str | None:
+        """What names the set, if it can be loaded."""
+        return None if self.bundle is None else self.bundle.digest
+
+    @property
+    def problems(self) -> tuple["Problem", ...]:
+        """Every finding, errors first."""
+        return (*self.errors, *self.warnings)
+
+
+def check(
+    config: Config = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", metavar="WARNING", help="Leave out these warnings. Repeatable."),
+    ] = None,
+    global_budget: Annotated[
+        int, typer.Option(min=0, help="How many policies may have no condition in their scope.")
+    ] = 20,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out what takes a solver to find.")
+    ] = False,
+    format_: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="How to tell it.", show_default="text; github in GitHub Actions"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find every error in the policies, and whatever is right but probably not meant.
 
     They are parsed, checked against the declared operation types, and linted, as 'fleeting serve'
-    does when it starts. The exit code is 1 if anything is wrong.
+    does when it starts: what is wrong then is an error. Warnings are about what can be loaded: of
+    permits that give too much or nothing, ids that nobody has, operations that nobody may do.
+
+    The exit code is 1 if there is an error, with --strict also if there is a warning. A policy
+    accepts a warning with @accept("unlimited-uses: it only reads").
     """
-    from fleeting.policy import PolicyProblems, load_policies
-    from fleeting.server.installing import policy_sources, policy_world
     from fleeting.server.settings import config_path, load_settings
 
-    settings = load_settings(config_path(config))
-    sources = policy_sources(settings.policies)
-    try:
-        bundle = load_policies(sources, policy_world(settings))
-    except PolicyProblems as found:
-        texts = {source.name: source.text for source in sources}
-        _complain(found.problems, texts, as_json=as_json)
+    path = config_path(config)
+    chosen = Format.JSON if as_json else format_ or _usual_format()
+    accepted = _rules(accept or [])
+    found = _check(load_settings(path), path, budget=global_budget, quick=quick)
+    warnings = tuple(each for each in found.warnings if each.rule not in accepted)
+    found = replace(found, warnings=warnings)
+    failed = bool(found.errors or (strict and found.warnings))
+    _tell(found, chosen, ok=not failed)
+    if failed:
         fail()
-    count, files = len(bundle.policies), len(sources)
-    if as_json:
-        say_json(_report((), policies=count, files=files, digest=bundle.digest))
-        return
-    say(f"{counted(count, 'policy', 'policies')} in {counted(files, 'file')}: nothing wrong")
-    if not count:
-        say("(with no policy, nothing is permitted)")
 
 
-def _complain(problems: tuple["Problem", ...], texts: dict[str, str], *, as_json: bool) -> None:
+def _tell(found: Checked, chosen: Format, *, ok: bool) -> None:
+    from fleeting.cli.policy_reports import github, report, sarif
     from fleeting.cli.problem_text import problem_text
 
-    if as_json:
-        say_json(_report(problems, files=len(texts)))
+    if chosen is Format.JSON:
+        facts = {"policies": found.policies, "files": found.files, "digest": found.digest}
+        say_json({"ok": ok, **report(found.errors, found.warnings, **facts)})
+    elif chosen is Format.SARIF:
+        say_json(sarif(found.problems, found.sources))
+    elif chosen is Format.GITHUB:
+        for line in github(found.problems, found.sources):
+            typer.echo(line)
+        _sum_up(found)
+    else:
+        for problem in found.problems:
+            err().print(problem_text(problem, found.sources.get(problem.file, "")))
+        _sum_up(found)
+
+
+def _usual_format() -> Format:
+    import os
+
+    return Format.GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else Format.TEXT
+
+
+def _rules(names: Iterable[str]) -> frozenset[str]:
+    from fleeting.core.declaring import nearest
+    from fleeting.policy.rules import WARNINGS
+
+    for name in names:
+        if name not in WARNINGS:
+            hint = nearest(name, WARNINGS) or f"; there are {', '.join(WARNINGS)}"
+            raise typer.BadParameter(f"--accept: no warning is called '{name}'{hint}")
+    return frozenset(names)
+
+
+def _check(settings: "Settings", path: Path, *, budget: int, quick: bool) -> Checked:
+    from fleeting.policy import PolicyProblems, load_policies
+    from fleeting.policy.reviewing import review, sound_part
+    from fleeting.server.installing import policy_sources, policy_world
+    from fleeting.server.reviewing import declared_parties
+
+    sources, world = policy_sources(settings.policies), policy_world(settings)
+    declared = declared_parties(settings, path)
+    texts = {each.name: each.text for each in (*sources, declared.settings)}
+    try:
+        bundle = load_policies(sources, world)
+    except PolicyProblems as found:
+        part = sound_part(sources, world, found.problems)
+        warnings = () if part is None else review(part, declared, whole=False)
+        return Checked(found.problems, warnings, None, texts, len(sources))
+    more = None if quick else _solved(bundle, settings)
+    warnings = review(bundle, declared, more=more, budget=budget)
+    return Checked((), warnings, bundle, texts, len(sources))
+
+
+def _solved(bundle: "PolicyBundle", settings: "Settings") -> "Iterable[Problem] | None":
+    """Return what a solver finds in *bundle*; None where none is installed."""
+    if find_spec("z3") is None:
+        note("z3 is not installed: policies without effect are found in plain cases only")
+        return None
+    from fleeting.cli.proving import effort, parties_of
+    from fleeting.policy.proving.findings import findings
+
+    return findings(bundle, parties_of(settings), effort(_PATIENCE))
+
+
+def _sum_up(found: Checked) -> None:
+    errors, warnings = len(found.errors), len(found.warnings)
+    files = counted(found.files, "file")
+    told = [counted(errors, "error")] if errors else []
+    told += [counted(warnings, "warning")] if warnings else []
+    if found.bundle is None:
+        err().print(f"{' and '.join(told)} in {files}")
         return
-    for problem in problems:
-        err().print(problem_text(problem, texts.get(problem.file, "")))
-    err().print(f"{counted(len(problems), 'problem')} in {counted(len(texts), 'file')}")
-
-
-def _report(problems: tuple["Problem", ...], **facts: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-    from dataclasses import asdict
-
-    return {"ok": not problems, **facts, "problems": [asdict(problem) for problem in problems]}
+    count = len(found.bundle.policies)
+    what = counted(count, "policy", "policies")
+    say(f"{what} in {files}: {' and '.join(told) or 'nothing wrong'}")
+    if not count:
+        say("(with no policy, nothing is permitted)")
 
 
 add(
     app,
     check,
     "fleeting policy check -c my-installation/fleeting.toml",
+    "fleeting policy check --strict --accept unpermitted-operation",
+    "fleeting policy check --format sarif > policies.sarif",
     "fleeting policy check --json | jq '.problems[].message'",
 )

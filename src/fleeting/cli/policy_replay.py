@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,6 @@ from fleeting.cli.terminal import complain, fail, note, say, say_json
 
 if TYPE_CHECKING:
     from fleeting.cli.replay_text import Replayed
-    from fleeting.policy import PolicyBundle
     from fleeting.policy.replay_report import ReplayReport
     from fleeting.server.settings import Settings
 
@@ -45,8 +44,11 @@ def replay(
     config: Config = None,
     *,
     candidate: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The policies to decide with; by default, those in use."),
+        str | None,
+        typer.Option(
+            metavar="SET",
+            help="A directory, a git revision or a recorded digest; by default, what is in use.",
+        ),
     ] = None,
     since: Since = "7d",
     until: Until = None,
@@ -82,11 +84,13 @@ def replay(
 
 def _replay(
     config: Config,
-    candidate: Path | None,
+    candidate: str | None,
     period: tuple[str, str | None],
     type_: str | None,
     client: str | None,
 ) -> "Replayed":
+    from fleeting.cli.compared_sets import load_named
+    from fleeting.cli.policy_sets import recorded_sources
     from fleeting.cli.reading import ledger_of
     from fleeting.cli.replay_text import Replayed
     from fleeting.cli.sifting import REQUESTS, deciding, dumps, progress, sift
@@ -96,15 +100,15 @@ def _replay(
 
     settings = load_settings(config_path(config))
     since, until = span(*period)
-    directory = settings.policies if candidate is None else candidate
-    bundle = load_candidate(settings, directory)
+    name = candidate or str(settings.policies)
+    bundle = load_named(name, settings, partial(recorded_sources, settings))
     check_type(settings, type_)
     replaying = Replaying(bundle, operation_type=type_, dumps=dumps)
     report = ReplayReport()
     with ledger_of(settings) as evidence, progress("replaying") as advance:
         take = deciding(replaying, report.add, report.left_out, client)
         asyncio.run(sift(evidence, REQUESTS, (since, until), take, advance))
-    return Replayed(report, bundle, directory, since, until)
+    return Replayed(report, bundle, name, since, until)
 
 
 def span(since: str, until: str | None) -> tuple[datetime, datetime]:
@@ -118,18 +122,6 @@ def span(since: str, until: str | None) -> tuple[datetime, datetime]:
     if start >= end:
         raise typer.BadParameter(f"--since {since} is not before the end of the period")
     return start, end
-
-
-def load_candidate(settings: "Settings", directory: Path) -> "PolicyBundle":
-    """Return the policies in *directory*, in the world of *settings*.
-
-    Raises:
-        SettingsError, PolicyProblems: they cannot be loaded.
-    """
-    from fleeting.policy import load_policies
-    from fleeting.server.installing import policy_sources, policy_world
-
-    return load_policies(policy_sources(directory), policy_world(settings))
 
 
 def check_type(settings: "Settings", type_: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Open an installation's ledger to read it; nothing here writes, not even a migration."""
+"""Open an installation's database as it is; nothing here writes, not even a migration."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,18 +21,28 @@ def ledger_of(settings: Settings) -> Iterator[Evidence]:
         CommandError: there is none.
         StoreUnavailableError: it cannot be reached, or is of another version.
     """
-    url, directory = settings.database, settings.directory
-    if url == MEMORY:
-        raise CommandError("memory:// is gone with the server's process: there is nothing to read")
-    if url.startswith(SQLITE) and not sqlite_path(url, directory).exists():
-        path = sqlite_path(url, directory)
-        raise CommandError(f"{path} is not there yet: 'fleeting serve' makes it when it starts")
-    check_revision(current(url, directory), "the database")
-    engine = database_engine(url, directory, read_only=True)
+    check_database(settings)
+    engine = database_engine(settings.database, settings.directory, read_only=True)
     try:
         yield SqlArchive(engine)
     finally:
         engine.dispose()
+
+
+def check_database(settings: Settings) -> None:
+    """See that there is a database of this version.
+
+    Raises:
+        CommandError: there is none.
+        StoreUnavailableError: it cannot be reached, or is of another version.
+    """
+    url, directory = settings.database, settings.directory
+    if url == MEMORY:
+        raise CommandError("memory:// is the server's process alone: no command can reach into it")
+    if url.startswith(SQLITE) and not sqlite_path(url, directory).exists():
+        path = sqlite_path(url, directory)
+        raise CommandError(f"{path} is not there yet: 'fleeting serve' makes it when it starts")
+    check_revision(current(url, directory), "the database")
 
 
 async def whole_story(evidence: Evidence, id_: str) -> Sequence[ChainedEntry]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Group as Lines
@@ -32,11 +31,11 @@ _INDENT = " " * 9
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A period of the ledger, replayed with the policies of a directory."""
+    """A period of the ledger, replayed with a set of policies; name: what people call it."""
 
     report: ReplayReport
     bundle: PolicyBundle
-    directory: Path
+    name: str
     since: datetime
     until: datetime
 
@@ -51,7 +50,7 @@ def _lines(replayed: Replayed) -> Iterator[RenderableType]:
     policies = counted(len(bundle.policies), "policy", "policies")
     yield Text(
         f"{counted(report.requests, 'request')} since {shown_time(replayed.since)}, decided again "
-        f"with {nearby(str(replayed.directory))} ({policies}, {bundle.digest[:SHORT]})"
+        f"with {nearby(replayed.name)} ({policies}, {bundle.digest[:SHORT]})"
     )
     for change in Change:
         count = report.decisions[change]
@@ -130,7 +129,7 @@ def replay_json(replayed: Replayed) -> dict[str, Any]:
         "since": replayed.since.isoformat(),
         "until": replayed.until.isoformat(),
         "candidate": {
-            "directory": str(replayed.directory),
+            "name": replayed.name,
             "digest": bundle.digest,
             "policies": len(bundle.policies),
         },

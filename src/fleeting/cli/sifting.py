@@ -21,7 +21,7 @@ Advance: TypeAlias = Callable[[int, int], None]
 """Is told how many entries are passed, of how many."""
 
 
-REQUESTS = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED)
+REQUESTS = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED, EntryKind.ACCESS_EVALUATED)
 """The entries that have a decision in them."""
 
 

@@ -16,22 +16,35 @@ from fleeting.cli.words import (
     clean,
     entry_json,
     entry_words,
+    shown_bound,
+    shown_limits,
     shown_members,
     shown_operation,
     shown_time,
     shown_uses,
+    would_allow_words,
 )
 from fleeting.core.durations import format_duration
 from fleeting.core.evidence import ChainedEntry, EntryKind
 from fleeting.core.story import Asked, Members, Story, ToldAnswer, ToldPath, ToldToken
 
 _FIRST, _LAST = 20, 30
-_STYLES = {"granted": "green", "partly granted": "yellow", "refused": "red", "unknown": "yellow"}
+_STYLES = {
+    "granted": "green",
+    "partly granted": "yellow",
+    "refused": "red",
+    "permitted": "green",
+    "denied": "red",
+    "unknown": "yellow",
+}
 _DOORS = {
     "client_credentials": "by client credentials",
     "token_exchange": "by token exchange",
     "transaction_challenge": "by answering a transaction challenge",
+    "access_evaluation": "as an enforcement point, for a decision",
 }
+_BEARER = "none: a bearer token"
+_KEYLESS = {"access_evaluation": "none: no token is asked for"}
 _GOOD = (EntryKind.TOKEN_ISSUED, EntryKind.TOKEN_SPENT, EntryKind.CALL_SERVED)
 _BAD = (EntryKind.REQUEST_REFUSED, EntryKind.SPEND_REFUSED, EntryKind.CALL_REFUSED)
 
@@ -94,6 +107,8 @@ def _facts(rows: Iterator[tuple[str, str]]) -> Padding:
 def _asked(asked: Asked) -> Iterator[tuple[str, str]]:
     door = _DOORS.get(asked.asked_by or "", "")
     yield "asked", f"{shown_time(asked.at)} {door}".rstrip()
+    if asked.asked_as:
+        yield "as", clean(asked.asked_as)
     if asked.txn:
         yield "txn", clean(asked.txn)
     yield "client", _with_groups(clean(asked.client or "not known"), asked.client_groups)
@@ -108,7 +123,7 @@ def _asked(asked: Asked) -> Iterator[tuple[str, str]]:
         yield "acting", " ← ".join(map(clean, asked.actors))
     if asked.resource:
         yield "resource", clean(asked.resource)
-        yield "key", " ".join(_keys(asked.key)) or "none: a bearer token"
+        yield "key", " ".join(_keys(asked.key)) or _KEYLESS.get(asked.asked_by or "", _BEARER)
         yield "context", shown_members(asked.context) or "none"
 
 
@@ -169,28 +184,8 @@ def _path(path: ToldPath, *, permitted: bool) -> tuple[Text, Text]:
     mark = "✓" if path.chosen and permitted else "→" if path.chosen else "·"
     name = (clean(path.policy), "bold" if path.chosen else "")
     why = f"chosen: {path.why}" if path.chosen else f"not chosen: {path.why}"
-    words = Text.assemble(name, " permits it: ", _limits(path.limits), "\n", (why, "italic"))
+    words = Text.assemble(name, " permits it: ", shown_limits(path.limits), "\n", (why, "italic"))
     return Text(mark, "green" if mark == "✓" else ""), words
-
-
-def _limits(limits: Members) -> str:
-    known = [clean(limits.get("lifetime")), shown_uses(limits.get("uses"))]
-    known.append(_bound(limits.get("bound")))
-    if "approval" in limits:
-        known.append(f"approval by {clean(limits['approval'])}")
-    if limits.get("step_up"):
-        known.append(f"login {_levels(limits['step_up'])}")
-    if "max_age" in limits:
-        known.append(f"login within {clean(limits['max_age'])}")
-    return ", ".join(known)
-
-
-def _levels(value: object) -> str:
-    return " or ".join(map(clean, value)) if isinstance(value, list) else clean(value)
-
-
-def _bound(bound: object) -> str:
-    return "bearer" if bound == "none" else f"bound ({clean(bound)})"
 
 
 def _indented(what: RenderableType, by: int) -> Padding:
@@ -201,7 +196,7 @@ def _token(token: ToldToken, narrowed: Sequence[str]) -> Iterator[tuple[str, str
     lifetime = format_duration(token.expires_at - token.issued_at)
     yield "jti", clean(token.jti)
     yield "lives", f"{lifetime}, until {shown_time(token.expires_at)}"
-    yield "limits", f"{shown_uses(token.uses)}, {_bound(token.bound)}"
+    yield "limits", f"{shown_uses(token.uses)}, {shown_bound(token.bound)}"
     for operation in token.operations:
         yield "says", shown_operation(operation)
     for words in narrowed:
@@ -213,6 +208,9 @@ def _error(error: Members) -> Iterator[tuple[str, str]]:
     yield "reason", clean(error.get("description"))
     if error.get("detail"):
         yield "detail", clean(error["detail"])
+    would_allow = error.get("would_allow")
+    for alternative in would_allow if isinstance(would_allow, list) else ():
+        yield "told", f"it would be allowed with {would_allow_words(alternative)}"
 
 
 def _timeline(events: Sequence[ChainedEntry]) -> Padding:

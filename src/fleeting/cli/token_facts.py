@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from fleeting.cli.words import clean, shown_operation, shown_time, shown_uses
+from fleeting.cli.words import clean, shown_operation, shown_time, shown_uses, would_allow_words
 from fleeting.client import FleetingError, Token
 from fleeting.server.settings import CONFIG_VARIABLE
 
@@ -57,6 +57,8 @@ def refusal_text(error: FleetingError, config: Path | None) -> Text:
     """Return why it was refused, and the command that tells the whole story."""
     code = f" ({clean(error.error)})" if error.error else ""
     text = Text.assemble((error.what, "bold red"), f": {clean(error.reason)}{code}")
+    for alternative in error.would_allow:
+        text.append(f"\nit would be allowed with {would_allow_words(alternative)}")
     id_ = error.request_id or error.txn
     if id_:
         name = "request" if error.request_id else "txn"
@@ -73,6 +75,7 @@ def refusal_json(error: FleetingError) -> dict[str, Any]:
         "request_id": error.request_id,
         "txn": error.txn,
         "status": error.status,
+        "would_allow": [dict(each) for each in error.would_allow],
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from fleeting.cli.sifting import REQUESTS, Advance, deciding, parsed, sift
 from fleeting.core.durations import LONGEST
-from fleeting.core.evidence import StoredEntry
+from fleeting.core.evidence import EntryKind, StoredEntry
 from fleeting.policy.replay_report import LeftOut
 from fleeting.policy.replaying import Redecided, Replaying
 from fleeting.policy.usage import USES, TokenUses, UsedToken
@@ -56,7 +56,9 @@ class UsageReading(Generic[T]):
     def _requests(self, tokens: TokenUses[T]) -> Callable[[StoredEntry], None]:
         def add(redecided: Redecided, row: StoredEntry) -> None:
             noted = self.note(redecided, row)
-            if row.jti is not None:
+            if row.kind == EntryKind.ACCESS_EVALUATED:
+                self.settle(UsedToken.evaluation(noted, row.at_us))
+            elif row.jti is not None:
                 # A token's own issuance is in whole seconds.
                 tokens.issued(row.jti, row.at_us - row.at_us % 1_000_000, noted)
 

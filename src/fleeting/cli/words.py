@@ -1,6 +1,6 @@
 """Say what ledger entries hold in plain words, safe to print whatever they hold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -57,6 +57,63 @@ def shown_uses(uses: object) -> str:
     return "1 use" if uses == 1 else f"{uses} uses"
 
 
+def shown_limits(limits: Mapping[str, Json]) -> str:
+    """Return the limits of a path in one line."""
+    bound = limits.get("bound")
+    known = [clean(limits.get("lifetime")), shown_uses(limits.get("uses"))]
+    known.append("no key needed" if bound == "none" else shown_bound(bound))
+    if "approval" in limits:
+        known.append(f"approval by {clean(limits['approval'])}")
+    if limits.get("step_up"):
+        known.append(f"login {_levels(limits['step_up'])}")
+    if "max_age" in limits:
+        known.append(f"login within {clean(limits['max_age'])}")
+    return ", ".join(known)
+
+
+def _levels(value: object) -> str:
+    return " or ".join(map(clean, value)) if isinstance(value, list) else clean(value)
+
+
+def shown_bound(bound: object) -> str:
+    """Return how a token is tied to its holder."""
+    return "bearer" if bound == "none" else f"bound ({clean(bound)})"
+
+
+def would_allow_words(alternative: object) -> str:
+    """Return what would have to be otherwise, all of it together, as a refusal told it."""
+    if not isinstance(alternative, dict):
+        return clean(alternative)
+    try:
+        words = ", ".join(_alternative(cast("Mapping[str, Any]", alternative)))
+    except (AttributeError, KeyError, TypeError):  # of a server that says it otherwise
+        return clean(alternative)
+    place = alternative.get("operation")
+    several = isinstance(place, int) and place > 0
+    return f"{words} ({clean(alternative.get('action'))})" if several else words
+
+
+def _alternative(told: Mapping[str, Any]) -> Iterator[str]:
+    for kind in ("fields", "context"):
+        yield from (f"{clean(name)} {shown_value(v)}" for name, v in told.get(kind, {}).items())
+        yield from (f"a {clean(name)}" for name in told.get(f"needs_{kind}", ()))
+        yield from (f"no {clean(name)}" for name in told.get(f"without_{kind}", ()))
+    if "login" in told:
+        yield login_words(told["login"])
+    if "key" in told:
+        yield f"a key ({clean(told['key'])})"
+    if "not_before" in told:
+        yield f"the same at {clean(told['not_before'])}"
+    if told.get("approval"):
+        yield "approval by people"
+
+
+def login_words(login: Mapping[str, Any]) -> str:
+    """Return which login it would take."""
+    level = f" with acr {clean(login['acr'])}" if login.get("acr") else ""
+    return f"a {'fresh' if login.get('fresh') else 'stronger'} login{level}"
+
+
 def entry_words(entry: Entry) -> str:
     """Return what happened, in one sentence."""
     try:
@@ -102,6 +159,15 @@ def _refused(body: Mapping[str, Any]) -> str:
     detail = f" ({clean(error['detail'])})" if error.get("detail") else ""
     who = clean(body.get("client") or "a stranger")
     return f"{who} may not{asked}: {error['error']}: {clean(error['description'])}{detail}"
+
+
+def _evaluated(body: Mapping[str, Any]) -> str:
+    who = f"{clean(body['client'])} is told that"
+    if "error" in body:
+        return f"{who} it may not be done: {clean(body['error']['description'])}"
+    operations = "; ".join(map(shown_operation, body["operations"]))
+    may = "may" if body["permitted"] else "may not"
+    return f"{who} {clean(body['subject']['id'])} {may} {operations}"
 
 
 def _spent(body: Mapping[str, Any]) -> str:
@@ -154,9 +220,41 @@ def _pruned(body: Mapping[str, Any]) -> str:
     return f"entries from before {clean(body['before'])} are deleted"
 
 
+def _origin(body: Mapping[str, Any]) -> str:
+    return f"by {clean(body['by'])}, {clean(body['how'])}"
+
+
+def _policies(body: Mapping[str, Any], deed: str) -> str:
+    digest = clean(body["digest"])[:SHORT]
+    before = f", instead of {clean(body['live_before'])[:SHORT]}" if body["live_before"] else ""
+    moved = before if body["live"] != body["live_before"] else ""
+    return f"policies {digest} {deed}{moved}, from {clean(body['from'])}, {_origin(body)}"
+
+
+def _policies_refused(body: Mapping[str, Any]) -> str:
+    problems = clean(body["problem"].splitlines()[0]) if body["problem"] else ""
+    live = clean(body["live"])[:SHORT]
+    source = clean(body["from"])
+    return f"policies from {source} are wrong, {live} stays live: {problems} ({_origin(body)})"
+
+
+_DIFFERENCES = {
+    "newly_permitted": "would permit this",
+    "newly_denied": "would not permit this",
+    "limits_changed": "would permit this with other limits",
+    "refused_otherwise": "would refuse this for another reason",
+}
+
+
+def _differed(body: Mapping[str, Any]) -> str:
+    candidate = clean(body["candidate"]["policy_digest"])[:SHORT]
+    return f"the candidate {candidate} {_DIFFERENCES[body['difference']]}"
+
+
 _WORDS = {
     EntryKind.TOKEN_ISSUED: _issued,
     EntryKind.REQUEST_REFUSED: _refused,
+    EntryKind.ACCESS_EVALUATED: _evaluated,
     EntryKind.TOKEN_SPENT: _spent,
     EntryKind.SPEND_REFUSED: _spend_refused,
     EntryKind.CALL_SERVED: _served,
@@ -166,4 +264,11 @@ _WORDS = {
     EntryKind.SERVER_STOPPED: lambda body: _server(body, "stops"),
     EntryKind.CHECKPOINT: _checkpoint,
     EntryKind.LEDGER_PRUNED: _pruned,
+    EntryKind.POLICY_LOADED: lambda body: _policies(body, "are loaded"),
+    EntryKind.POLICY_REFUSED: _policies_refused,
+    EntryKind.POLICY_SHADOWED: lambda body: _policies(body, "are shadowed"),
+    EntryKind.POLICY_UNSHADOWED: lambda body: _policies(body, "are no longer shadowed"),
+    EntryKind.POLICY_PROMOTED: lambda body: _policies(body, "are promoted"),
+    EntryKind.POLICY_ROLLED_BACK: lambda body: _policies(body, "are live again"),
+    EntryKind.POLICY_DIFFERED: _differed,
 }

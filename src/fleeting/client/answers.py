@@ -84,7 +84,12 @@ def _refusal(status: int, body: Mapping[str, Any], private: Iterable[str]) -> Fl
         description=description,
         request_id=request_id or None,
         status=status,
+        would_allow=_objects(body.get("would_allow")),
     )
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _class_for(status: int, error: str) -> type[FleetingError]:

@@ -5,8 +5,8 @@ None of them holds a token, an assertion, a proof or a secret: what servers say 
 """
 
 import re
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _JWT_LIKE = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*")
@@ -33,6 +33,8 @@ class FleetingError(Exception):
     reason: why, for people. error: the OAuth error code, or "". description: the server's own
     ``error_description``, or "". request_id, txn: what ``fleeting explain`` takes, where known.
     status: the HTTP status of the answer, where there was one.
+    would_allow: what could be asked instead, where the server tells it; the members of each object
+    are needed together (``docs/how-to/test-and-explain-policies.md``).
     """
 
     what: ClassVar[str] = "just-in-time access failed"
@@ -46,6 +48,7 @@ class FleetingError(Exception):
         request_id: str | None = None,
         txn: str | None = None,
         status: int | None = None,
+        would_allow: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Keep what is known; only *reason* must be."""
         super().__init__(reason)
@@ -55,6 +58,7 @@ class FleetingError(Exception):
         self.request_id = request_id
         self.txn = txn
         self.status = status
+        self.would_allow = tuple(would_allow)
 
     def __str__(self) -> str:
         """Say what failed, why, and under which id it can be looked up."""

@@ -185,11 +185,15 @@ def _attribute(name: str) -> str:
 
 
 def subject_attributes(
-    claims: Mapping[str, Json], mapping: Mapping[str, str], declared: Mapping[str, ValueType]
+    claims: Mapping[str, Json],
+    mapping: Mapping[str, str],
+    declared: Mapping[str, ValueType],
+    *,
+    called: str = "claim {} of the subject_token",
 ) -> tuple[frozenset[str], Mapping[str, AttributeValue]]:
     """Return the groups and attributes of the subject with these verified *claims*.
 
-    A claim that is absent leaves its attribute absent.
+    A claim that is absent leaves its attribute absent. called: what a refusal calls a claim.
 
     Raises:
         InvalidRequest: a claim is of the wrong type (RFC 8693 §2.2.2); never dropped in silence,
@@ -200,7 +204,7 @@ def subject_attributes(
     for claim, name in mapping.items():
         if claim not in claims:
             continue
-        where = f"claim {claim} of the subject_token"
+        where = called.format(claim)
         if name == GROUPS:
             groups = frozenset(_parse_strings(claims[claim], where, LONGEST_ATTRIBUTE))
         else:

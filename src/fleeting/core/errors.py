@@ -5,7 +5,10 @@
 (``server.rendering``, ``resource.responses``) turns these into bodies and headers.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+from fleeting.core.model import Json
 
 
 class OAuthError(Exception):
@@ -13,6 +16,7 @@ class OAuthError(Exception):
 
     description: what went wrong and what to write instead; public.
     detail: what only the ledger and the log may know.
+    would_allow: what the caller could ask instead; public, and set where policy refuses.
     """
 
     error: ClassVar[str]
@@ -23,6 +27,7 @@ class OAuthError(Exception):
         super().__init__(description)
         self.description = description
         self.detail = detail
+        self.would_allow: Sequence[Json] = ()
 
 
 # Authorization server: RFC 6749 §5.2 and its relatives.
@@ -51,6 +56,12 @@ class UnauthorizedClient(OAuthError):
     """The client may not use this grant type (RFC 6749 §5.2)."""
 
     error = "unauthorized_client"
+
+
+class NotAnEnforcementPoint(UnauthorizedClient):
+    """The client guards no resource: it may not ask for decisions (AuthZEN §10.1.2)."""
+
+    status = 403
 
 
 class UnsupportedGrantType(OAuthError):

@@ -42,6 +42,7 @@ class EntryKind(StrEnum):
 
     TOKEN_ISSUED = "token.issued"  # noqa: S105 -- a kind of entry, not a secret
     REQUEST_REFUSED = "request.refused"
+    ACCESS_EVALUATED = "access.evaluated"
     TOKEN_SPENT = "token.spent"  # noqa: S105 -- likewise
     SPEND_REFUSED = "spend.refused"
     CALL_SERVED = "call.served"
@@ -51,6 +52,13 @@ class EntryKind(StrEnum):
     SERVER_STOPPED = "server.stopped"
     CHECKPOINT = "checkpoint"
     LEDGER_PRUNED = "ledger.pruned"
+    POLICY_LOADED = "policy.loaded"
+    POLICY_REFUSED = "policy.refused"
+    POLICY_SHADOWED = "policy.shadowed"
+    POLICY_UNSHADOWED = "policy.unshadowed"
+    POLICY_PROMOTED = "policy.promoted"
+    POLICY_ROLLED_BACK = "policy.rolled_back"
+    POLICY_DIFFERED = "policy.differed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +184,17 @@ def stored_hash(previous: bytes, columns: tuple[object, ...], body: str) -> byte
     return hashlib.sha256(previous + text.encode()).digest()
 
 
-def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
-    """Return *entries* as they are to be stored after *head*, in their order."""
+def extend(
+    head: ChainHead,
+    entries: Iterable[Entry],
+    *,
+    write_body: Callable[[Mapping[str, Json]], str] = canonical_body,
+) -> list[StoredEntry]:
+    """Return *entries* as they are to be stored after *head*, in their order.
+
+    write_body: makes the text of a body; any JSON of storable characters will do, for the hash is
+    over the text.
+    """
     rows = []
     writer, sequence, previous = head.writer, head.sequence, head.hash
     for entry in entries:
@@ -191,7 +208,7 @@ def extend(head: ChainHead, entries: Iterable[Entry]) -> list[StoredEntry]:
             None if entry.txn is None else storable(entry.txn),
             None if entry.jti is None else storable(entry.jti),
         )
-        body = canonical_body(entry.body)
+        body = write_body(entry.body)
         digest = stored_hash(previous, columns, body)
         rows.append(StoredEntry(*columns, body, previous, digest))
         previous = digest

@@ -7,6 +7,7 @@ from typing import Any
 
 from fleeting.core import strict_json
 from fleeting.core.errors import InvalidAuthorizationDetails, InvalidRequest
+from fleeting.core.forms import Form
 from fleeting.core.model import (
     SCOPE_TYPE,
     Json,
@@ -16,7 +17,7 @@ from fleeting.core.model import (
     scope_operation,
 )
 from fleeting.core.operations import OperationType, parse_operation
-from fleeting.core.requests import Form, refuse_control_characters
+from fleeting.core.requests import refuse_control_characters
 
 UNKNOWN_TOKEN: Mapping[str, Any] = {"active": False, "reason": SpendRefusal.UNKNOWN.value}
 """The answer about a token that was never ours."""

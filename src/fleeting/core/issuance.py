@@ -19,7 +19,7 @@ from fleeting.core.errors import (
     OAuthError,
 )
 from fleeting.core.jose import MAX_JWT_BYTES
-from fleeting.core.limits import strictest
+from fleeting.core.limits import strictest, unbound
 from fleeting.core.model import (
     SCOPE_TYPE,
     AccessRequest,
@@ -30,7 +30,6 @@ from fleeting.core.model import (
     Json,
     Limits,
     Operation,
-    SenderConstraint,
     TokenRecord,
     Verdict,
 )
@@ -92,7 +91,7 @@ def grantable(request: AccessRequest, decision: Decision) -> Grantable:
         raise refusal(refused)
     limits = reduce(strictest, (answer.paths[0].limits for answer in granted))
     if request.key is None:  # only a declared `insecure_bearer` client gets here unbound
-        limits = replace(limits, bound=SenderConstraint.NONE)
+        limits = unbound(limits)
     return Grantable(tuple(_narrowed(request.operations, granted)), limits, refused)
 
 

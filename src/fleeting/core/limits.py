@@ -8,7 +8,9 @@ from fleeting.core.durations import format_duration, parse_duration
 from fleeting.core.model import (
     AccessRequest,
     ApprovalStage,
+    Client,
     Limits,
+    Resource,
     SenderConstraint,
     StepUp,
 )
@@ -22,6 +24,7 @@ __all__ = [
     "Terms",
     "approvals_needed",
     "ceilings",
+    "ceilings_of",
     "describe_approvals",
     "format_duration",
     "is_at_least",
@@ -90,14 +93,27 @@ def ceilings(
     request: AccessRequest, type_: OperationType | None, *, hard_cap: timedelta = HARD_CAP
 ) -> Ceilings:
     """Return the meet of the ceilings of resource, client and *type_* (None: a scope)."""
-    holders = (request.resource, request.client, type_)
+    held = request.key.constraint if request.key else SenderConstraint.NONE
+    return ceilings_of(request.resource, request.client, type_, held=held, hard_cap=hard_cap)
+
+
+def ceilings_of(
+    resource: Resource,
+    client: Client,
+    type_: OperationType | None,
+    *,
+    held: SenderConstraint,
+    hard_cap: timedelta = HARD_CAP,
+) -> Ceilings:
+    """Return what ``ceilings`` does, of a request that need not be there yet."""
+    holders = (resource, client, type_)
     sensitive = type_ is not None and type_.sensitive
-    bearer = request.client.insecure_bearer and not sensitive
+    bearer = client.insecure_bearer and not sensitive
     return Ceilings(
         lifetime=_least(*(holder.max_lifetime for holder in holders if holder)),
         uses=_fewest(*(holder.max_uses for holder in holders if holder)),
         bound=SenderConstraint.NONE if bearer else SenderConstraint.DPOP,
-        held=request.key.constraint if request.key else SenderConstraint.NONE,
+        held=held,
         sensitive=sensitive,
         hard_cap=hard_cap,
     )
@@ -130,6 +146,12 @@ def strictest(a: Limits, b: Limits) -> Limits:
         approvals=_both_approvals(a.approvals, b.approvals),
         step_up=_both_step_ups(a.step_up, b.step_up),
     )
+
+
+def unbound(limits: Limits) -> Limits:
+    """Return *limits* without a sender constraint, for who proves no key and need not."""
+    none = SenderConstraint.NONE
+    return Limits(limits.lifetime, limits.uses, none, limits.approvals, limits.step_up)
 
 
 def _both_approvals(

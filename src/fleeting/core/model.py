@@ -145,6 +145,8 @@ class AskedBy(StrEnum):
     CLIENT_CREDENTIALS = "client_credentials"
     TOKEN_EXCHANGE = "token_exchange"  # noqa: S105 -- the name of a grant, not a secret
     CHALLENGE = "transaction_challenge"
+    EVALUATION = "access_evaluation"
+    """An enforcement point's question (AuthZEN): decided and recorded, and no token comes of it."""
 
 
 @dataclass(frozen=True, slots=True)

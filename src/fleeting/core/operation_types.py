@@ -53,7 +53,15 @@ _TYPES_OF: Mapping[FieldKind, tuple[FieldType, ...]] = {
 _FIELD_KEYS = ("kind", "type", "optional", "unit", "description")
 _STRING_KEYS = (*_FIELD_KEYS, "pattern", "max_length")
 _NUMBER_KEYS = (*_FIELD_KEYS, "minimum", "maximum")
-_TYPE_KEYS = ("description", "actions", "fields", "sensitive", "max_lifetime", "max_uses")
+_TYPE_KEYS = (
+    "description",
+    "actions",
+    "fields",
+    "id_field",
+    "sensitive",
+    "max_lifetime",
+    "max_uses",
+)
 _KINDS = ", ".join(FieldKind)
 
 
@@ -83,6 +91,7 @@ class OperationType:
     """One declared kind of operation, with its own ceilings.
 
     sensitive: its tokens are always bound to a key and limited in uses.
+    id_field: the field that says which resource it is, for who asks by ids (AuthZEN §5.2).
     """
 
     name: str
@@ -92,6 +101,7 @@ class OperationType:
     sensitive: bool = False
     max_lifetime: timedelta | None = None
     max_uses: int | None = None
+    id_field: str | None = None
 
 
 SCOPES = OperationType(SCOPE_TYPE, (), MappingProxyType({}), "OAuth scopes")
@@ -121,7 +131,20 @@ def declare_type(name: str, declaration: Mapping[str, object]) -> OperationType:
         sensitive=table.flag("sensitive"),
         max_lifetime=table.duration("max_lifetime"),
         max_uses=table.count("max_uses"),
+        id_field=_id_field(table, fields),
     )
+
+
+def _id_field(table: Table, fields: Mapping[str, Field]) -> str | None:
+    """Return the field that is named, else the one that is called ``id``, if there is one."""
+    written = table.text("id_field")
+    found = fields.get("id" if written is None else written)
+    if found is not None and found.type is FieldType.STRING:
+        return found.name
+    if written is None:
+        return None
+    hint = nearest(written, fields)
+    raise table.refuse("id_field", f"'{written}' is no field of type string{hint}")
 
 
 def _declare_field(name: str, table: Table) -> Field:

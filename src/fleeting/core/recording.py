@@ -91,7 +91,11 @@ def _written_json(ask: Ask) -> Json:
 def error_json(error: OAuthError) -> Json:
     """Return a refusal with both its texts: the ledger may know the detail."""
     members: dict[str, Json] = {"error": error.error, "description": error.description}
-    return {**members, "detail": error.detail} if error.detail else members
+    if error.detail:
+        members["detail"] = error.detail
+    if error.would_allow:
+        members["would_allow"] = list(error.would_allow)
+    return members
 
 
 def request_json(request: AccessRequest) -> dict[str, Json]:

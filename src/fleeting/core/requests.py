@@ -1,9 +1,9 @@
-"""Parameters become typed requests (RFC 6749 §3.2, RFC 8693 §2.1, RFC 9396 §2, RFC 8707 §2)."""
+"""Parameters become typed requests (RFC 6749 §4.4, RFC 8693 §2.1, RFC 9396 §2, RFC 8707 §2)."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from fleeting.core import strict_json
 from fleeting.core.declaring import UNSAFE
@@ -14,6 +14,7 @@ from fleeting.core.errors import (
     InvalidTarget,
     UnsupportedGrantType,
 )
+from fleeting.core.forms import Form
 from fleeting.core.model import Json, Operation, Resource, scope_operation
 from fleeting.core.operations import OperationType, parse_details
 
@@ -28,10 +29,8 @@ SUBJECT_TOKEN_TYPES = (
     "urn:ietf:params:oauth:token-type:id_token",
 )
 
-MAX_PARAMETERS = 32
 MAX_DETAILS = 16
 _MAX_SCOPES = 32
-_REPEATABLE = frozenset({"resource", "audience"})  # RFC 8707 §2, RFC 8693 §2.1
 _EXCHANGE_ONLY = (
     "subject_token",
     "subject_token_type",
@@ -41,49 +40,6 @@ _EXCHANGE_ONLY = (
     "audience",
 )
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form body: each parameter once, but for those that an RFC lets repeat."""
-
-    fields: Mapping[str, str]
-    repeated: Mapping[str, tuple[str, ...]]
-
-    def get(self, name: str) -> str | None:
-        """Return a parameter; one without a value was not sent (RFC 6749 §3.2)."""
-        return self.fields.get(name)
-
-    def require(self, name: str) -> str:
-        """Return a parameter that must be there."""
-        value = self.fields.get(name)
-        if value is None:
-            raise InvalidRequest(f"parameter '{name}' is missing")
-        return value
-
-
-def parse_form(body: bytes) -> Form:
-    """Read an ``application/x-www-form-urlencoded`` body (RFC 6749 §3.2, Appendix B).
-
-    Raises:
-        InvalidRequest: not UTF-8, too many parameters, or one of them twice.
-    """
-    try:
-        pairs = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=MAX_PARAMETERS)
-    except ValueError:
-        raise InvalidRequest(
-            f"the body is not form-encoded UTF-8 of at most {MAX_PARAMETERS} parameters"
-        ) from None
-    fields: dict[str, str] = {}
-    repeated: dict[str, tuple[str, ...]] = {}
-    for name, value in pairs:
-        if name in _REPEATABLE:
-            repeated[name] = (*repeated.get(name, ()), value)
-        elif name in fields:
-            raise InvalidRequest(f"parameter '{name[:50]}' was sent more than once")
-        else:
-            fields[name] = value
-    return Form(fields, repeated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from fleeting.core.model import Json, SenderConstraint, Verdict
 
 Members: TypeAlias = Mapping[str, Json]
 
-_REQUESTS = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED)
+_REQUESTS = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED, EntryKind.ACCESS_EVALUATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Asked:
 
     actors: the delegation chain, current actor first. key: the confirmation claim.
     written: the caller's own parameters, unchecked, where the rest was not understood.
+    asked_as: what an enforcement point called its request.
     """
 
     at: datetime
@@ -36,6 +37,7 @@ class Asked:
     context: Members
     key: Members | None
     written: Members
+    asked_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Story:
 
     asked: None where the ledger no longer knows. error: why it was refused.
     narrowed: in words, how the token is less than what was asked and permitted.
+    permitted: what an enforcement point was told; None where a token was asked for.
     events: every entry of the story, oldest first.
     """
 
@@ -94,12 +97,15 @@ class Story:
     error: Members | None
     narrowed: tuple[str, ...]
     events: tuple[ChainedEntry, ...]
+    permitted: bool | None = None
 
     @property
     def outcome(self) -> str:
         """Return what came of it in one word or two."""
         if self.asked is None:
             return "unknown"
+        if self.permitted is not None:
+            return "permitted" if self.permitted else "denied"
         if self.token is None:
             return "refused"
         return "granted" if all(a.permitted for a in self.answers) else "partly granted"
@@ -144,6 +150,7 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
         error=body.get("error"),
         narrowed=() if token is None else _narrowed(answers, token),
         events=tuple(events),
+        permitted=body["permitted"] if entry.kind is EntryKind.ACCESS_EVALUATED else None,
     )
 
 
@@ -169,6 +176,7 @@ def _asked(
         context=body.get("context", {}),
         key=body.get("cnf"),
         written=body.get("written", {}),
+        asked_as=body.get("asked_as"),
     )
 
 
@@ -202,15 +210,18 @@ def _answer(answer: Mapping[str, Any], held: SenderConstraint) -> ToldAnswer:
         operation=answer["operation"],
         action=answer["action"],
         verdict=answer["verdict"],
-        paths=_paths(answer["paths"], held),
+        paths=told_paths(answer["paths"], held),
         forbids=tuple(answer["forbids"]),
         reasons=tuple(answer["reasons"]),
         errors=tuple(answer["errors"]),
     )
 
 
-def _paths(paths: Sequence[Mapping[str, Any]], held: SenderConstraint) -> tuple[ToldPath, ...]:
-    """Return the paths, the chosen one first, each with what decided between it and that one."""
+def told_paths(paths: Sequence[Mapping[str, Any]], held: SenderConstraint) -> tuple[ToldPath, ...]:
+    """Return recorded paths, the chosen one first, each with why it comes before the others.
+
+    held: how the key that asked binds a token.
+    """
     if not paths:
         return ()
     chosen, *others = ({k: v for k, v in p.items() if k != "policy"} for p in paths)

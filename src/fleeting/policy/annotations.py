@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleeting.core.declaring import UNSAFE, nearest
+from fleeting.core.declaring import UNSAFE, nearest, shown
 from fleeting.core.limits import Terms, parse_approval, parse_duration
 from fleeting.core.model import SenderConstraint, StepUp
+from fleeting.policy.rules import ACCEPTABLE, UNLIMITED_USES
 from fleeting.policy.tree import Effect
 
 MOST_USES = 1_000_000_000
@@ -28,11 +29,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """The annotations of one policy, parsed. reason: public; terms: what a permit limits."""
+    """The annotations of one policy, parsed. reason: public; terms: what a permit limits.
+
+    accepts: the warnings of ``fleeting policy check`` that are known and meant.
+    """
 
     id: str
     reason: str
     terms: Terms
+    accepts: tuple[str, ...] = ()
 
 
 def _id(text: str) -> str:
@@ -67,6 +72,19 @@ def _acrs(text: str) -> tuple[str, ...]:
     return acrs
 
 
+def _accepted(text: str) -> tuple[str, ...]:
+    rules, colon, why = text.partition(":")
+    if not colon or not why.strip():
+        raise ValueError(
+            f'write warning and why, such as @accept("{UNLIMITED_USES}: it only reads")'
+        )
+    accepted = tuple(rule.strip() for rule in rules.split(","))
+    for rule in accepted:
+        if rule not in ACCEPTABLE:
+            raise ValueError(f"no warning here is called {shown(rule)}{nearest(rule, ACCEPTABLE)}")
+    return accepted
+
+
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "id": _id,
     "description": str,
@@ -77,8 +95,9 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "step_up": _acrs,
     "max_age": parse_duration,
     "bound": _bound,
+    "accept": _accepted,
 }
-_ON_BOTH = ("id", "description", "reason")
+_ON_BOTH = ("id", "description", "reason", "accept")
 
 
 def parse_annotations(
@@ -125,4 +144,5 @@ def _assemble(values: Mapping[str, Any]) -> Annotations:
             approvals=values.get("approval", ()),
             step_up=step_up,
         ),
+        accepts=values.get("accept", ()),
     )

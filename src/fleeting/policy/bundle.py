@@ -15,7 +15,7 @@ from fleeting.policy.schema import PolicyWorld
 class PolicyBundle:
     """The policies, the schema they were checked against, and what decides by them.
 
-    digest: SHA-256 over all sources and the schema, in hex; what evidence names.
+    digest: SHA-256 over sources and operation types, in hex; what evidence names (``sets``).
     """
 
     policies: Mapping[str, Policy]

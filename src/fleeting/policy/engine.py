@@ -31,6 +31,15 @@ class Answer:
 
 NOTHING = Answer()
 
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The policies of one side as Cedar takes them. ids: our names for them, by Cedar's."""
+
+    handle: cedarpy.PolicySet
+    ids: Mapping[str, str]
+
+
 _CALLED = re.compile(r"(?<=^error while evaluating policy )`(policy[0-9]+)`")
 
 
@@ -51,35 +60,36 @@ class DecisionEngine(Protocol):
 
 
 class SlicedEngine:
-    """The Cedar engine itself, over exact slices (DESIGN D1)."""
+    """The Cedar engine itself, over exact slices: the reference (DESIGN D1)."""
 
-    __slots__ = ("_entities", "_index", "_slices")
+    __slots__ = ("_entities", "_index", "_parsed", "_slices")
 
     def __init__(self, policies: Iterable[Policy], types: Mapping[str, OperationType]) -> None:
         """Index *policies*; slices are cut when first asked for."""
         self._index = ScopeIndex([*policies], types)
         self._slices: Recent[SliceKey, Slice] = Recent(SLICES)
+        self._parsed: Recent[Side, Parsed] = Recent(SLICES)
         self._entities: Recent[str, cedarpy.Entities] = Recent(ENTITIES)
 
     def fingerprint(self, action: str, facts: Facts) -> Hashable:
         """Return the slice, and what its policies read."""
-        return self._slice(action, facts).fingerprint(facts)
+        return self.slice(action, facts).fingerprint(facts)
 
     def permits(self, action: str, facts: Facts) -> Answer:
         """Return the satisfied permits."""
-        return self._ask(self._slice(action, facts).permits, action, facts)
+        return self.ask(self.slice(action, facts).permits, action, facts)
 
     def forbids(self, action: str, facts: Facts) -> Answer:
         """Return the satisfied forbids; without limits, only those that do not read them."""
-        slice_ = self._slice(action, facts)
-        side = slice_.plain_forbids if facts.limits is None else slice_.forbids
-        return self._ask(side, action, facts)
+        return self.ask(self.slice(action, facts).forbids_for(facts), action, facts)
 
-    def _slice(self, action: str, facts: Facts) -> Slice:
+    def slice(self, action: str, facts: Facts) -> Slice:
+        """Return the policies that may speak of this request."""
         key = self._index.key(action, facts.request)
         return self._slices.get(key) or self._slices.put(key, self._index.cut(key))
 
-    def _ask(self, side: Side | None, action: str, facts: Facts) -> Answer:
+    def ask(self, side: Side | None, action: str, facts: Facts) -> Answer:
+        """Return which policies of *side* are satisfied, as the Cedar engine says."""
         if side is None:
             return NOTHING
         subject = facts.request.subject
@@ -90,9 +100,10 @@ class SlicedEngine:
             "resource": uid_json(Uid("Resource", facts.request.resource.identifier)),
             "context": context_json(values),
         }
+        parsed = self._parsed.get(side) or self._parsed.put(side, _parse(side))
         try:
             known = self._known(json.dumps(_entities(side, action, facts.request)))
-            return _answer(cedarpy.is_authorized(request, side.handle, known), side.ids)
+            return _answer(cedarpy.is_authorized(request, parsed.handle, known), parsed.ids)
         except ValueError as error:
             return Answer(errors=(f"the Cedar engine refused the request: {error}",))
 
@@ -101,6 +112,13 @@ class SlicedEngine:
         if found is None:
             found = self._entities.put(entities, cedarpy.Entities.from_json_str(entities))
         return found
+
+
+def _parse(side: Side) -> Parsed:
+    # As text, for Cedar's JSON reader refuses what is nested 128 deep, such as a long `||`.
+    text = "\n".join(policy.text for policy in side.policies)
+    ids = {f"policy{place}": policy.id for place, policy in enumerate(side.policies)}
+    return Parsed(cedarpy.PolicySet.from_str(text), ids)
 
 
 def _entities(side: Side, action: str, request: AccessRequest) -> list[dict[str, Json]]:

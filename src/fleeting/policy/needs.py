@@ -63,6 +63,7 @@ class Needs:
     satisfied and another one chosen. tokens: those that it gave. used, uses: how many of them were
     used, and how often in all. lifetime, granted_uses: the most that it gave (None: unlimited).
     most_uses: of one token. seconds: from issuance to the last use. late: uses after the end.
+    evaluated: of the uses, decisions that enforcement points asked for and got no token for.
     asked, served: of each number, what used tokens were asked for, and what was served of it.
     """
 
@@ -76,6 +77,7 @@ class Needs:
     most_uses: int = 0
     seconds: Sample = field(default_factory=Sample)
     late: int = 0
+    evaluated: int = 0
     asked: dict[str, Sample] = field(default_factory=dict)
     served: dict[str, Number] = field(default_factory=dict)
 
@@ -116,7 +118,7 @@ class PoliciesNeeded:
 
     def settle(self, token: UsedToken[Allowance]) -> None:
         """Take note of a token, now that all its uses are known."""
-        self.tokens += 1
+        self.tokens += not token.evaluated
         self.uses += token.uses
         self.refused += bool(token.uses and token.note.limits is None)
         policies = {each.policy for each in token.note.chosen}
@@ -133,7 +135,7 @@ class PoliciesNeeded:
     def _token(self, needs: Needs, token: UsedToken[Allowance]) -> None:
         limits = token.note.limits
         assert limits is not None  # noqa: S101 -- something was chosen
-        needs.tokens += 1
+        needs.tokens += not token.evaluated
         needs.late += token.late
         needs.lifetime = max(needs.lifetime, limits.lifetime)
         if limits.uses is None or needs.granted_uses is None:
@@ -145,6 +147,7 @@ class PoliciesNeeded:
 def _used(needs: Needs, token: UsedToken[Allowance]) -> None:
     needs.used += 1
     needs.uses += token.uses
+    needs.evaluated += token.evaluated
     needs.most_uses = max(needs.most_uses, token.uses)
     needs.seconds.add(token.seconds)
     for name, value in token.most.items():

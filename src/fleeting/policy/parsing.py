@@ -11,10 +11,12 @@ from fleeting.policy.annotations import Annotations, parse_annotations
 from fleeting.policy.hints import explain, locate
 from fleeting.policy.lint import lint
 from fleeting.policy.problems import Problem
+from fleeting.policy.rules import ANNOTATION, PITFALL, SCHEMA
 from fleeting.policy.scanner import PolicyText, Token
 from fleeting.policy.schema import PolicyWorld
 from fleeting.policy.tree import Effect, Node, Reads, read
 
+_TOO_DEEP = "this policy is nested too deeply; split it, or use a set and .contains()"
 _BAD_TOKEN = ("unexpected token", "invalid token")
 
 
@@ -32,6 +34,9 @@ class ParsedPolicy:
 
 def parse_policy(text: PolicyText, world: PolicyWorld) -> ParsedPolicy | Problem:
     """Return the one policy in *text*, with all that we forbid ourselves; or its syntax error."""
+    too_deep = text.find_too_deep()
+    if too_deep is not None:  # looked at first: parsing it could end the process
+        return text.problem(_TOO_DEEP, at=too_deep)
     parsed = _parse(text.text)
     if isinstance(parsed, str):
         return _syntax_problem(text, parsed, world)
@@ -42,25 +47,23 @@ def parse_policy(text: PolicyText, world: PolicyWorld) -> ParsedPolicy | Problem
     node = next(iter(parsed["staticPolicies"].values()))
     effect = Effect(node["effect"])
     annotations, faults = parse_annotations(node.get("annotations", {}), effect)
+    id_ = annotations.id
     problems = [
         text.problem(
-            fault.message, fault.hint, at=_annotation(text, fault.name), policy=annotations.id
+            fault.message,
+            fault.hint,
+            at=text.find_annotation(fault.name),
+            policy=id_,
+            rule=ANNOTATION,
         )
         for fault in faults
     ]
     reads = read(node)
     problems += (
-        text.problem(message, pointer.hint, at=locate(text, pointer), policy=annotations.id)
+        text.problem(message, pointer.hint, at=locate(text, pointer), policy=id_, rule=PITFALL)
         for message, pointer in lint(node, reads, effect, world)
     )
     return ParsedPolicy(text, node, effect, annotations, reads, tuple(problems))
-
-
-def _annotation(text: PolicyText, name: str) -> int | None:
-    for at, word in zip(text.tokens, text.tokens[1:], strict=False):
-        if at.text == "@" and word.text == name:
-            return at.start
-    return None
 
 
 # Syntax errors: the engine names the token, but not which one of those that look alike.
@@ -93,17 +96,19 @@ def _parse(text: str) -> Node | str:
     except ValueError as error:
         return str(error)
     except RecursionError:
-        return "this policy is nested too deeply; split it, or use a set and .contains()"
+        return _TOO_DEEP
 
 
-# Validation: against the schema, all policies at once.
+# Validation: against the schema, several policies at once.
 
 
-def validate(policies: Sequence[ParsedPolicy], schema: str, world: PolicyWorld) -> list[Problem]:
+def validate(
+    policies: Sequence[ParsedPolicy], schema: cedarpy.Schema, world: PolicyWorld
+) -> list[Problem]:
     """Return every error that the Cedar validator finds in *policies*."""
     text = "\n".join(policy.text.text for policy in policies)
     messages: dict[int, list[str]] = {}
-    for error in cedarpy.validate_policies(text, cedarpy.Schema.from_str(schema)).errors:
+    for error in cedarpy.validate_policies(text, schema).errors:
         place = int(error.policy_id.removeprefix("policy"))
         said = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
         messages.setdefault(place, []).append(said)
@@ -128,6 +133,8 @@ def _validation_problems(
         # One misspelt word may be an error for each action and each type of principal.
         found.setdefault(
             defect,
-            policy.text.problem(message, pointer.hint, at=at, policy=policy.annotations.id),
+            policy.text.problem(
+                message, pointer.hint, at=at, policy=policy.annotations.id, rule=SCHEMA
+            ),
         )
     return found.values()

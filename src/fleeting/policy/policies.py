@@ -1,17 +1,19 @@
 """One loaded policy: what slicing, evaluating and explaining need to know of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fleeting.core.limits import Terms
-from fleeting.policy.tree import Effect, Reads, Scope
+from fleeting.policy.tree import Effect, Node, Reads, Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A policy that passed every check.
 
-    file, line: where it stands. text: as written. reason: public, may be empty.
+    file, line, column: where it stands. text: as written. reason: public, may be empty.
     terms: what a permit limits. actions: every action that its scope takes.
+    node: Cedar's JSON form of it.
+    accepts: the warnings about it that whoever wrote it knows of.
     """
 
     id: str
@@ -25,6 +27,9 @@ class Policy:
     principal: Scope
     resource: Scope
     reads: Reads
+    node: Node = field(repr=False)
+    column: int = 1
+    accepts: tuple[str, ...] = ()
 
     @property
     def reads_limits(self) -> bool:

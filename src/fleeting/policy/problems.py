@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +13,19 @@ class PolicySource:
     text: str
 
 
+class Severity(StrEnum):
+    """An error stops the set from being loaded; a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One error; line and column are counted from 1, in characters.
+    """One error or warning; line and column are counted from 1, in characters.
 
     hint: what was probably meant. policy: the ``@id`` of the policy, where it has one.
+    rule: which of ``policy.rules`` it breaks.
     """
 
     file: str
@@ -25,6 +34,8 @@ class Problem:
     message: str
     hint: str = ""
     policy: str = ""
+    rule: str = ""
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         """Return it as compilers do: ``file:line:column: message (hint)``."""

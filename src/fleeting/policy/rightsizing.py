@@ -131,12 +131,15 @@ class _Sizing:
             yield from self._tighter(needs)
 
     def _tighter(self, needs: Needs) -> Iterator[Proposal | LeftAlone]:
-        if needs.late:
+        if needs.evaluated:
+            yield self._left("its lifetime and uses: enforcement points ask for its decisions")
+        elif needs.late:
             late = _counted(needs.late, "token")
             yield self._left(f"its lifetime: {late} came to be used only after the end")
         else:
             yield from self._lifetime(needs)
-        yield from self._uses(needs)
+        if not needs.evaluated:
+            yield from self._uses(needs)
         for bound in bounds(self.text, self.parsed.node):
             # It held wherever the permit was chosen, so there is such a number.
             yield from self._bound(bound, needs.asked[bound.field], needs)

@@ -5,6 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fleeting.policy.problems import PolicySource, Problem
+from fleeting.policy.rules import SYNTAX
+
+DEEPEST = 100
+"""How deeply a policy may nest: the Cedar engine's own stack ends some way beyond, and with it the
+whole process."""
+
+_OPENING = frozenset("([{")
+_CLOSING = frozenset(")]}")
 
 _TOKEN = re.compile(
     r"""
@@ -45,19 +53,42 @@ class PolicyText:
         pairs = [(abs(place - other), place) for place in self._places(word) for other in others]
         return self.tokens[min(pairs)[1]].start if pairs else None
 
+    def find_annotation(self, name: str) -> int | None:
+        """Return where the annotation *name* stands."""
+        for at, word in zip(self.tokens, self.tokens[1:], strict=False):
+            if at.text == "@" and word.text == name:
+                return at.start
+        return None
+
+    def find_too_deep(self) -> int | None:
+        """Return where the policy begins to be nested too deeply for the Cedar engine to parse."""
+        depth = conditionals = 0
+        for token in self.tokens:
+            depth += (token.text in _OPENING) - (token.text in _CLOSING)
+            conditionals += token.text == "if"  # what follows one is within it: nothing closes it
+            if depth > DEEPEST or conditionals > DEEPEST:
+                return token.start
+        return None
+
     def _places(self, word: str) -> list[int]:
         forms = (word, f'"{word}"')
         return [place for place, token in enumerate(self.tokens) if token.text in forms]
 
     def problem(
-        self, message: str, hint: str = "", *, at: int | None = None, policy: str = ""
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        at: int | None = None,
+        policy: str = "",
+        rule: str = SYNTAX,
     ) -> Problem:
         """Return a problem with this policy, at its start unless *at* says where."""
         offset = self.start + (at or 0)
         before = self.source.text[:offset]
         line = before.count("\n") + 1
         column = offset - (before.rfind("\n") + 1) + 1
-        return Problem(self.source.name, line, column, message, hint, policy)
+        return Problem(self.source.name, line, column, message, hint, policy, rule)
 
 
 def split_policies(source: PolicySource) -> Iterator[PolicyText]:

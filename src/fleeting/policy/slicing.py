@@ -5,11 +5,9 @@ scope does not take the request is never satisfied and never errs, so leaving it
 neither decision nor reasons nor errors (proved against the whole set by tests/policy).
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import cedarpy
 
 from fleeting.core.model import AccessRequest, StepUp
 from fleeting.core.operations import OperationType
@@ -33,14 +31,12 @@ class SliceKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """Policies of one effect, parsed, and the least that they must be told.
+    """Policies of one effect, and the least that they must be told.
 
-    ids: what each is called here, by what Cedar calls it.
     groups: every group that one of them names. attributes: of the principal.
     """
 
-    handle: cedarpy.PolicySet
-    ids: Mapping[str, str]
+    policies: tuple[Policy, ...]
     groups: frozenset[str]
     attributes: tuple[str, ...]
     readers: Mapping[tuple[str, ...], Reader]
@@ -64,6 +60,10 @@ class Slice:
     identity: bool
     step_ups: tuple[StepUp, ...]
 
+    def forbids_for(self, facts: Facts) -> Side | None:
+        """Return the forbids to ask; without limits, only those that do not read them."""
+        return self.plain_forbids if facts.limits is None else self.forbids
+
     def fingerprint(self, facts: Facts) -> Hashable:
         """Return all of *facts* that the answers of these policies depend on, limits aside."""
         request = facts.request
@@ -79,6 +79,12 @@ class Slice:
             *[read(facts) for read in self.readers],
             *[meets(subject, step_up, now=facts.now) for step_up in self.step_ups],
         )
+
+
+def side_of(policies: Iterable[Policy], type_: OperationType | None) -> Side:
+    """Return the side of these *policies*; *type_* is that of the operations it will judge."""
+    taken = tuple(policies)
+    return Side(taken, _groups(taken), _attributes(taken), _readers(taken, type_))
 
 
 class ScopeIndex:
@@ -110,58 +116,55 @@ class ScopeIndex:
             resource if resource in self._resources else None,
         )
 
+    def taking(self, key: SliceKey) -> list[Policy]:
+        """Return the policies whose scope takes a request of *key*."""
+        return [each for each in self._by_action.get(key.action, ()) if _takes(each, key)]
+
     def cut(self, key: SliceKey) -> Slice:
         """Return the slice that *key* names."""
-        taken = [each for each in self._by_action.get(key.action, ()) if _takes(each, key)]
+        taken = self.taking(key)
         forbids = [policy for policy in taken if policy.effect is Effect.FORBID]
         plain = [policy for policy in forbids if not policy.reads_limits]
         permits = [policy for policy in taken if policy.effect is Effect.PERMIT]
+        type_ = self._types.get(key.action.partition(":")[0])
         return Slice(
-            permits=self._side(key, permits) if permits else None,
-            forbids=self._side(key, forbids) if forbids else None,
-            plain_forbids=self._side(key, plain) if plain else None,
+            permits=side_of(permits, type_) if permits else None,
+            forbids=side_of(forbids, type_) if forbids else None,
+            plain_forbids=side_of(plain, type_) if plain else None,
             groups=_groups(taken),
             attributes=_attributes(taken),
-            readers=tuple(self._standings(key, taken)),
+            readers=tuple(_standings(taken, type_)),
             identity=any(policy.reads.identity for policy in taken),
             step_ups=tuple({each.terms.step_up for each in permits if each.terms.step_up}),
         )
 
-    def _side(self, key: SliceKey, policies: list[Policy]) -> Side:
-        # As text, for Cedar's JSON reader refuses what is nested 128 deep, such as a long `||`.
-        text = "\n".join(policy.text for policy in policies)
-        return Side(
-            handle=cedarpy.PolicySet.from_str(text),
-            ids={f"policy{place}": policy.id for place, policy in enumerate(policies)},
-            groups=_groups(policies),
-            attributes=_attributes(policies),
-            readers=self._readers(key, policies),
-        )
 
-    def _standings(self, key: SliceKey, policies: list[Policy]) -> Iterable[Reader]:
-        """Yield what reads just as much of the context as the answers depend on."""
-        whole = {path for policy in policies for path in policy.reads.whole}
-        for path, read in self._readers(key, policies).items():
-            if path[0] == "limits":
-                continue
-            if path in whole:
-                yield read
-            else:
-                marks = [policy.reads.landmarks.get(path, ()) for policy in policies]
-                yield standing(read, {mark for each in marks for mark in each})
-
-    def _readers(self, key: SliceKey, policies: list[Policy]) -> dict[tuple[str, ...], Reader]:
-        type_ = self._types.get(key.action.partition(":")[0])
-        paths = sorted({path for policy in policies for path in policy.reads.context})
-        return {path: reader(path, type_) for path in paths}
+def _standings(policies: Sequence[Policy], type_: OperationType | None) -> Iterable[Reader]:
+    """Yield what reads just as much of the context as the answers depend on."""
+    whole = {path for policy in policies for path in policy.reads.whole}
+    for path, read in _readers(policies, type_).items():
+        if path[0] == "limits":
+            continue
+        if path in whole:
+            yield read
+        else:
+            marks = [policy.reads.landmarks.get(path, ()) for policy in policies]
+            yield standing(read, {mark for each in marks for mark in each})
 
 
-def _groups(policies: list[Policy]) -> frozenset[str]:
+def _readers(
+    policies: Sequence[Policy], type_: OperationType | None
+) -> dict[tuple[str, ...], Reader]:
+    paths = sorted({path for policy in policies for path in policy.reads.context})
+    return {path: reader(path, type_) for path in paths}
+
+
+def _groups(policies: Sequence[Policy]) -> frozenset[str]:
     entities = {uid for policy in policies for uid in policy.reads.entities}
     return frozenset(uid.id for uid in entities if uid.type == "Group")
 
 
-def _attributes(policies: list[Policy]) -> tuple[str, ...]:
+def _attributes(policies: Sequence[Policy]) -> tuple[str, ...]:
     return tuple(sorted({name for policy in policies for name in policy.reads.attributes}))
 
 

@@ -1,6 +1,6 @@
 """Read parsed policies (Cedar's JSON form): their scope, and every attribute they look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -113,7 +113,7 @@ def _read_expression(operator: str, operands: Node, reads: Reads) -> list[Node]:
     """Note what one expression looks at, and return the expressions within it."""
     reads.functions.add(operator)
     if operator == "Value":
-        reads.entities.update(_entities(operands))
+        _read_literal(operands, reads)
         return []
     if operator == "Var":
         reads.variables.add(operands)
@@ -134,7 +134,7 @@ def _read_expression(operator: str, operands: Node, reads: Reads) -> list[Node]:
 def _read_comparison(operands: Node, reads: Reads) -> bool:
     """Note a context attribute that is held against a whole number, if that is what it is."""
     for one, other in (("left", "right"), ("right", "left")):
-        path, number = _context_path(operands[one]), operands[other].get("Value")
+        path, number = context_path(operands[one]), operands[other].get("Value")
         if path and isinstance(number, int) and not isinstance(number, bool):
             reads.context.add(path)
             reads.landmarks.setdefault(path, set()).add(number)
@@ -145,7 +145,7 @@ def _read_comparison(operands: Node, reads: Reads) -> bool:
 def _read_equality(operands: Node, reads: Reads) -> None:
     """Note the strings that a context attribute is held against, if that is what they are."""
     for one, other in (("left", "right"), ("right", "left")):
-        path = _context_path(operands[one])
+        path = context_path(operands[one])
         if path is not None:
             values = (each.get("Value") for each in operands[other].get("Set", [operands[other]]))
             reads.held.update((path, value) for value in values if isinstance(value, str))
@@ -153,7 +153,7 @@ def _read_equality(operands: Node, reads: Reads) -> None:
 
 def _read_attribute(operator: str, operands: Node, reads: Reads) -> list[Node]:
     left, name = operands["left"], operands["attr"]
-    base = _context_path(left)
+    base = context_path(left)
     if operator == "has":
         reads.asked.add(("", name) if base is None else (*base, name))
     if base is not None:
@@ -165,19 +165,25 @@ def _read_attribute(operator: str, operands: Node, reads: Reads) -> list[Node]:
     return [] if left == _PRINCIPAL else [left]
 
 
-def _context_path(node: Node) -> tuple[str, ...] | None:
+def context_path(node: Node) -> tuple[str, ...] | None:
     """Return the path below ``context`` that *node* is, () for itself, or None for another."""
     if node == {"Var": "context"}:
         return ()
     if isinstance(node, dict) and "." in node:
-        base = _context_path(node["."]["left"])
+        base = context_path(node["."]["left"])
         return None if base is None else (*base, node["."]["attr"])
     return None
 
 
-def _entities(value: Node) -> Iterator[Uid]:
-    if isinstance(value, dict) and "__entity" in value:
-        yield _uid(value["__entity"])
+def _read_literal(value: Node, reads: Reads) -> None:
+    if not isinstance(value, dict) or "__entity" not in value:
+        return
+    entity = _uid(value["__entity"])
+    reads.entities.add(entity)
+    if entity.type == "Client":
+        # It may be the one that asks, whose groups are known: then they count, as does who asks.
+        reads.context.add(("client",))
+        reads.whole.add(("client",))
 
 
 def _uid(node: Node) -> Uid:

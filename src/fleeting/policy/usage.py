@@ -25,6 +25,7 @@ class UsedToken(Generic[T]):
     note: what its keeper wants to know again. jti's own issuance and last use are in microseconds.
     served: the actions that were used, as (type, action); None stands for any that it has.
     most: of each number of a served operation, the largest. late: a use came after its end.
+    evaluated: it is no token, but a decision that an enforcement point asked for.
     """
 
     note: T
@@ -34,6 +35,12 @@ class UsedToken(Generic[T]):
     served: set[tuple[str, str] | None] = field(default_factory=set)
     most: dict[str, Number] = field(default_factory=dict)
     late: bool = False
+    evaluated: bool = False
+
+    @classmethod
+    def evaluation(cls, note: T, at_us: int) -> "UsedToken[T]":
+        """Return a decision that an enforcement point asked for: no token, and used as it is."""
+        return cls(note, at_us, uses=1, last_us=at_us, served={None}, evaluated=True)
 
     @property
     def seconds(self) -> float:

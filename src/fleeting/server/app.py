@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -11,17 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fleeting.core.authzen import AUTHZEN_METADATA, pdp_metadata
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
 from fleeting.server.endpoints import FormEndpoint
 from fleeting.server.health import Readiness
 from fleeting.server.housekeeping import life
+from fleeting.server.json_endpoints import JsonEndpoint
 from fleeting.server.metrics import CONTENT_TYPE
 from fleeting.server.rendering import render_error
 from fleeting.server.settings import Settings
-from fleeting.server.wiring import Worker, build_worker, endpoints
+from fleeting.server.wiring import Worker, build_worker, endpoints, json_endpoints
 from fleeting.server.world import new_id
 
 _PROVING = frozenset({"/token", "/transaction-authorization"})
@@ -52,34 +55,34 @@ def app_of(worker: Worker) -> Starlette:
         async with life(worker):
             yield
 
-    forms = _forms(worker)
+    posts: dict[str, ASGIApp] = {**_forms(worker), **_questions(worker)}
     app = Entrance(
         routes=[
-            *(Route(path, form, methods=["POST"]) for path, form in forms.items()),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *_documents(worker),
         ],
         exception_handlers={HTTPException: _no_such_endpoint},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # a 307 would send credentials on (RFC 9700 §4.12)
-    app.forms = forms
+    app.posts = posts
     return app
 
 
 class Entrance(Starlette):
-    """Shows forms straight to their endpoints, which render their own errors.
+    """Shows what is posted straight to its endpoint, which renders its own errors.
 
     Middleware and routing of the rest, which is asked seldom, would cost a tenth of a token.
     """
 
-    forms: Mapping[str, FormEndpoint] = MappingProxyType({})
+    posts: Mapping[str, ASGIApp] = MappingProxyType({})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http" and scope["method"] == "POST":
-            form = self.forms.get(scope["path"])
-            if form is not None:
-                await form(scope, receive, send)
+            endpoint = self.posts.get(scope["path"])
+            if endpoint is not None:
+                await endpoint(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
 
@@ -113,15 +116,36 @@ def _forms(worker: Worker) -> dict[str, FormEndpoint]:
     }
 
 
+def _questions(worker: Worker) -> dict[str, JsonEndpoint]:
+    issuer, settings = worker.settings.issuer, worker.settings
+    return {
+        urlsplit(issuer).path + path: JsonEndpoint(
+            name=path,
+            uri=issuer + path,
+            use_case=use_case,
+            metrics=worker.metrics,
+            max_body_bytes=settings.max_body_bytes,
+        )
+        for path, use_case in json_endpoints(worker.use_cases).items()
+    }
+
+
 def _documents(worker: Worker) -> list[BaseRoute]:
     settings = worker.settings
     prefix = urlsplit(settings.issuer).path
     scopes = (scope for declared in settings.resources for scope in declared.resource.scopes)
-    metadata = server_metadata(settings.issuer, types=settings.types, scopes=set(scopes))
+    metadata = partial(server_metadata, settings.issuer, scopes=set(scopes))
 
     async def show_metadata(_request: Request) -> Response:
         """Introduce the server (RFC 8414 §3)."""
-        return JSONResponse(metadata, headers=_cached(_METADATA_AGE))
+        types = worker.policy.rules().installation.catalogue.types
+        return JSONResponse(metadata(types=types), headers=_cached(_METADATA_AGE))
+
+    introduction = pdp_metadata(settings.issuer)
+
+    async def show_pdp_metadata(_request: Request) -> Response:
+        """Introduce the policy decision point (AuthZEN §9.2)."""
+        return JSONResponse(introduction, headers=_cached(_METADATA_AGE))
 
     async def jwks(_request: Request) -> Response:
         """Publish the signing keys (RFC 7517 §5)."""
@@ -137,7 +161,8 @@ def _documents(worker: Worker) -> list[BaseRoute]:
     async def readyz(_request: Request) -> Response:
         """Say whether database, keys and policies would let it work."""
         found = await readiness.troubles()
-        status = {"ready": not found, "troubles": found}
+        policy = worker.reloading.report()
+        status = {"ready": not found, "troubles": found, "policy": policy}
         return JSONResponse(status, status_code=503 if found else 200)
 
     async def metrics(_request: Request) -> Response:
@@ -146,6 +171,7 @@ def _documents(worker: Worker) -> list[BaseRoute]:
 
     return [
         Route(urlsplit(well_known(settings.issuer, AS_METADATA)).path, show_metadata),
+        Route(urlsplit(well_known(settings.issuer, AUTHZEN_METADATA)).path, show_pdp_metadata),
         Route(f"{prefix}/jwks", jwks),
         Route(f"{prefix}/healthz", healthz),
         Route(f"{prefix}/readyz", readyz),

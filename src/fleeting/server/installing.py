@@ -9,7 +9,14 @@ from fleeting.core.client_auth import Registration
 from fleeting.core.exchange import Declarations, IdentityProvider
 from fleeting.core.jose import KeySet
 from fleeting.core.requests import Catalogue
-from fleeting.policy import PolicyBundle, PolicySource, PolicyWorld, load_policies
+from fleeting.policy import (
+    OnDisagreement,
+    PolicyBundle,
+    PolicySource,
+    PolicyWorld,
+    ignore,
+    load_policies,
+)
 from fleeting.server.declared_parties import ClientDeclaration
 from fleeting.server.party_keys import (
     CachedPartyKeys,
@@ -38,10 +45,7 @@ def installation(settings: Settings) -> Installation:
         issuer=settings.issuer,
         registrations={name: _registration(d, settings) for name, d in clients.items()},
         catalogue=Catalogue(resources, settings.types),
-        providers={
-            p.issuer: IdentityProvider(p.issuer, p.audience, p.claims, p.subject_prefix or "")
-            for p in settings.providers
-        },
+        providers={each.issuer: each for each in identity_providers(settings)},
         context_keys=settings.context_keys,
         declarations=Declarations(
             settings.attributes,
@@ -50,6 +54,14 @@ def installation(settings: Settings) -> Installation:
             frozenset(p.subject_prefix or "" for p in settings.providers),
         ),
         guards={r.client_id: r for r in resources.values() if r.client_id is not None},
+    )
+
+
+def identity_providers(settings: Settings) -> tuple[IdentityProvider, ...]:
+    """Return whose tokens may be exchanged."""
+    return tuple(
+        IdentityProvider(p.issuer, p.audience, p.claims, p.subject_prefix or "")
+        for p in settings.providers
     )
 
 
@@ -139,11 +151,18 @@ def policy_sources(directory: Path) -> list[PolicySource]:
         raise SettingsError(f"a policy in {directory} is not UTF-8: {error}") from error
 
 
-def load_policy_set(settings: Settings) -> PolicyBundle:
+def load_policy_set(settings: Settings, on_disagreement: OnDisagreement = ignore) -> PolicyBundle:
     """Load the policy set, whole or not at all.
+
+    on_disagreement: told where compiled policies and the Cedar engine differ.
 
     Raises:
         SettingsError: it cannot be read.
         PolicyProblems: it is wrong; every problem is in it.
     """
-    return load_policies(policy_sources(settings.policies), policy_world(settings))
+    return load_policies(
+        policy_sources(settings.policies),
+        policy_world(settings),
+        verify=settings.verify,
+        on_disagreement=on_disagreement,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
@@ -17,9 +18,13 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """Counters and histograms of one worker; with several, ``render`` adds them all up."""
+    """Counters and histograms of one worker; with several, ``render`` adds them all up.
+
+    in_flight: how many requests this worker is answering now.
+    """
 
     def __init__(self) -> None:
+        self.in_flight = 0
         self._registry = CollectorRegistry()
         self._answers = Counter(
             "fleeting_answers",
@@ -34,6 +39,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._disagreements = Counter(
+            "fleeting_policy_disagreements",
+            "Answers of compiled policies that the Cedar engine did not confirm: all denied",
+            registry=self._registry,
+        )
+        self._policy = _PolicyMetrics(self._registry)
         self._observe: dict[
             tuple[str, str], tuple[Callable[[], None], Callable[[float], None]]
         ] = {}
@@ -50,6 +61,26 @@ class Metrics:
         observers[0]()
         observers[1](seconds)
 
+    def disagreed(self) -> None:
+        """Count an answer that the Cedar engine did not confirm."""
+        self._disagreements.inc()
+
+    def reloaded(self, outcome: str) -> None:
+        """Count one attempt to put another policy set in force."""
+        self._policy.reloads.labels(outcome).inc()
+
+    def in_force(self, live: str, candidate: str | None) -> None:
+        """Say which policy sets this worker decides by."""
+        self._policy.show({("live", live), *([("candidate", candidate)] if candidate else [])})
+
+    def policy_trouble(self, *, exists: bool) -> None:
+        """Say whether there is a policy set that this worker should load and cannot."""
+        self._policy.troubles.set(int(exists))
+
+    def shadowed(self, outcome: str) -> None:
+        """Count one request that a candidate decided, too."""
+        self._policy.shadow.labels(outcome).inc()
+
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
         if MULTIPROCESS_VARIABLE not in os.environ:
@@ -57,3 +88,43 @@ class Metrics:
         everyone = CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)
+
+
+class _PolicyMetrics:
+    """What is told of policy sets; the gauges count the workers that live."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reloads = Counter(
+            "fleeting_policy_reloads",
+            "Attempts to put another policy set in force, by outcome (loaded, refused, failed)",
+            ["outcome"],
+            registry=registry,
+        )
+        self.shadow = Counter(
+            "fleeting_shadow_decisions",
+            "Requests that a candidate policy set decided too, by what it would change",
+            ["outcome"],
+            registry=registry,
+        )
+        self.troubles = Gauge(
+            "fleeting_policy_troubles",
+            "Workers that should load a policy set and cannot",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._info = Gauge(
+            "fleeting_policy_info",
+            "Workers that decide by a policy set, by its role (live, candidate) and digest",
+            ["role", "digest"],
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._shown: set[tuple[str, str]] = set()
+
+    def show(self, sets: set[tuple[str, str]]) -> None:
+        """Count this worker for *sets* of role and digest, and no longer for others."""
+        for gone in self._shown - sets:
+            self._info.labels(*gone).set(0)
+        for each in sets:
+            self._info.labels(*each).set(1)
+        self._shown = sets

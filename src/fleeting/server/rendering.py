@@ -30,7 +30,7 @@ def headers(
         _JSON,
         (b"content-length", str(len(body)).encode()),
         *_NO_STORE,
-        (b"x-request-id", request_id.encode()),
+        (b"x-request-id", request_id.encode("latin-1")),
         *extra,
     ]
     if nonce is not None:
@@ -40,14 +40,19 @@ def headers(
 
 def render_error(error: OAuthError, request_id: str) -> tuple[int, bytes, tuple[Header, ...]]:
     """Return status, body and further headers of a refusal (RFC 6749 §5.2)."""
-    body = encode(
-        {
-            "error": error.error,
-            "error_description": printable(error.description),
-            "request_id": request_id,
-        }
-    )
-    return error.status, body, tuple(_extra_headers(error))
+    members: dict[str, Any] = {
+        "error": error.error,
+        "error_description": printable(error.description),
+        "request_id": request_id,
+    }
+    if error.would_allow:
+        members["would_allow"] = list(error.would_allow)
+    return error.status, encode(members), tuple(_extra_headers(error))
+
+
+def render_message(error: OAuthError) -> tuple[int, bytes, tuple[Header, ...]]:
+    """Return the same where the body is an error message string (AuthZEN §10.1.2)."""
+    return error.status, encode(error.description), tuple(_extra_headers(error))
 
 
 def _extra_headers(error: OAuthError) -> Iterable[Header]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,15 @@ from pathlib import Path
 import structlog
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 
-from fleeting.server.app import create_app
+from fleeting.server.app import app_of
 from fleeting.server.connections import BoundedProtocol
 from fleeting.server.logs import configure_logs
 from fleeting.server.metrics import MULTIPROCESS_VARIABLE
 from fleeting.server.settings import CONFIG_VARIABLE, Settings, SettingsError, load_settings
-from fleeting.server.wiring import build_worker
+from fleeting.server.supervising import Workers
+from fleeting.server.wiring import Worker, build_worker
 from fleeting.stores import MEMORY
 from fleeting.stores.migrate import upgrade
 
@@ -40,7 +43,7 @@ def serve(config: Path, settings: Settings) -> None:
     for warning in settings.warnings:
         log.warning("weak setting", warning=warning)
     if settings.workers == 1:
-        _run(create_app(settings), settings)
+        _run(_reloading_app(build_worker(settings)), settings)
         return
     _prepare_workers(config, settings)
     with _shared_metrics():
@@ -77,7 +80,13 @@ def worker_app() -> Starlette:
     """Return the application of one of several workers, from the environment ``serve`` left."""
     settings = load_settings(Path(os.environ[CONFIG_VARIABLE]))
     configure_logs(settings.log_level, settings.log_format)
-    return create_app(settings)
+    return _reloading_app(build_worker(settings, replaces=True))
+
+
+def _reloading_app(worker: Worker) -> Starlette:
+    """Return the application of *worker*, which reads its policies again on SIGHUP."""
+    signal.signal(signal.SIGHUP, lambda _number, _frame: worker.reloading.wish())
+    return app_of(worker)
 
 
 def _already_stopped(_number: int, _frame: object) -> None:
@@ -88,7 +97,7 @@ def _run(app: Starlette | str, settings: Settings) -> None:
     host, port = settings.bind
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopped)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
         host=host,
@@ -105,3 +114,10 @@ def _run(app: Starlette | str, settings: Settings) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),
     )
+    if settings.workers > 1:
+        Workers(config, sockets=[config.bind_socket()]).run()
+        return
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

@@ -12,6 +12,7 @@ from fleeting.core.context import ContextKey, ValueType, declare_attributes, dec
 from fleeting.core.declaring import DeclarationError, Table, nearest
 from fleeting.core.limits import HARD_CAP
 from fleeting.core.operations import OperationType, declare_type
+from fleeting.policy import Verify
 from fleeting.server.declared_parties import (
     ClientDeclaration,
     ProviderDeclaration,
@@ -28,12 +29,16 @@ DEFAULT_CONFIG = "fleeting.toml"
 _OWN_VARIABLES = frozenset({CONFIG_VARIABLE})
 _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("json", "console")
-_TEXTS = ("issuer", "database", "policies", "signing_keys", "bind", "log_level", "log_format")
+_TEXTS = (
+    *("issuer", "database", "policies", "verify", "signing_keys"),
+    *("bind", "log_level", "log_format"),
+)
 _DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every")
 _COUNTS = ("max_body_bytes", "ledger_keep_days", "workers")
+_FLAGS = ("refusal_hints",)
 _TABLES = ("types", "context", "attributes")
 _ARRAYS = ("resources", "clients", "identity_providers")
-KEYS = (*_TEXTS, *_DURATIONS, *_COUNTS, *_TABLES, *_ARRAYS)
+KEYS = (*_TEXTS, *_DURATIONS, *_COUNTS, *_FLAGS, *_TABLES, *_ARRAYS)
 
 
 class SettingsError(Exception):
@@ -44,7 +49,9 @@ class SettingsError(Exception):
 class Settings:
     """An installation as its file and the environment declare it; paths are absolute.
 
-    bind: host and port to listen on. ledger_keep_days: None keeps the ledger for ever.
+    file: where it was read from, to be read again. bind: host and port to listen on.
+    refusal_hints: a refused caller reads what would be allowed.
+    ledger_keep_days: None keeps the ledger for ever.
     warnings: what weakens security, or will not work, said at every start.
     """
 
@@ -52,6 +59,7 @@ class Settings:
     issuer: str
     database: str
     policies: Path
+    verify: Verify
     signing_keys: Path
     bind: tuple[str, int]
     workers: int
@@ -62,6 +70,7 @@ class Settings:
     checkpoint_every: timedelta
     max_body_bytes: int
     ledger_keep_days: int | None
+    refusal_hints: bool
     types: Mapping[str, OperationType]
     context_keys: Mapping[str, ContextKey]
     attributes: Mapping[str, ValueType]
@@ -69,6 +78,7 @@ class Settings:
     clients: tuple[ClientDeclaration, ...]
     providers: tuple[ProviderDeclaration, ...]
     warnings: tuple[str, ...] = field(default=())
+    file: Path = Path(DEFAULT_CONFIG)
 
 
 def config_path(given: Path | None = None) -> Path:
@@ -89,7 +99,8 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         settings = _settings(Table("", values), path.resolve().parent)
     except DeclarationError as error:
         raise SettingsError(f"{path}: {error}") from error
-    return replace(settings, warnings=(*settings.warnings, *_unknown_variables(given)))
+    warnings = (*settings.warnings, *_unknown_variables(given))
+    return replace(settings, file=path.resolve(), warnings=warnings)
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
@@ -140,11 +151,13 @@ def _settings(table: Table, directory: Path) -> Settings:
     providers = _declared(table, "identity_providers", declare_provider)
     resources = _declared(table, "resources", declare_resource)
     clients = _declared(table, "clients", declare_client)
+    verify = Verify(_choice(table, "verify", tuple(Verify), Verify.PERMITS))
     settings = Settings(
         directory=directory,
         issuer=issuer,
         database=_database(table, directory),
         policies=directory / (table.text("policies") or "policies"),
+        verify=verify,
         signing_keys=directory / (table.text("signing_keys") or "keys/signing"),
         bind=_bind(table, issuer),
         workers=table.count("workers", 1) or 1,
@@ -155,6 +168,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         checkpoint_every=table.duration("checkpoint_every") or timedelta(minutes=1),
         max_body_bytes=table.count("max_body_bytes", 65_536) or 65_536,
         ledger_keep_days=table.count("ledger_keep_days"),
+        refusal_hints="refusal_hints" not in table.values or table.flag("refusal_hints"),
         types=types,
         context_keys=declare_context(_values(table, "context")),
         attributes=declare_attributes(
@@ -163,7 +177,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         resources=resources,
         clients=clients,
         providers=_with_prefixes(providers),
-        warnings=tuple(_warnings(resources, clients)),
+        warnings=(*_unverified(verify), *_warnings(resources, clients)),
     )
     _check_names(settings)
     return settings
@@ -226,6 +240,14 @@ def _with_prefixes(
     return tuple(p if i == 0 else p.with_default_prefix() for i, p in enumerate(providers))
 
 
+def _unverified(verify: Verify) -> Iterator[str]:
+    if verify is Verify.OFF:
+        yield (
+            'verify = "off": no decision is confirmed by the Cedar engine, so a fault of the '
+            'compiled policies would go unnoticed; write verify = "permits"'
+        )
+
+
 def _warnings(
     resources: tuple[ResourceDeclaration, ...], clients: tuple[ClientDeclaration, ...]
 ) -> Iterator[str]:
@@ -254,6 +276,15 @@ def _check_names(settings: Settings) -> None:
     _unique("identity_providers", "subject_prefix", prefixes)  # else alice is anybody's
     guards = [r.resource.client_id for r in settings.resources if r.resource.client_id is not None]
     _unique("resources", "client_id", guards)
+    check_types(settings)
+
+
+def check_types(settings: Settings) -> None:
+    """Refuse types that resources or clients name and nobody declares.
+
+    Raises:
+        DeclarationError: says which, and who names it.
+    """
     for resource in settings.resources:
         _known_types(f"resource {resource.resource.identifier}", resource.resource.types, settings)
     for declared in settings.clients:

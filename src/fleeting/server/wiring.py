@@ -6,41 +6,43 @@ from typing import Any
 
 import httpx
 
-from fleeting.policy import PolicyBundle
+from fleeting.core.authzen import (
+    EVALUATION_PATH,
+    EVALUATIONS_PATH,
+    read_evaluation,
+    read_evaluations,
+)
+from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
+from fleeting.server.disagreements import alarm
+from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
     http_client,
     installation,
     load_policy_set,
+    policy_world,
     provider_keys,
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
-from fleeting.server.settings import Settings
+from fleeting.server.reloading import Reloading
+from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
 from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
 from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
+from fleeting.usecases.evaluate_access import EvaluateAccess, Question
 from fleeting.usecases.guarding import GuardDesk
+from fleeting.usecases.hinting import Hints
 from fleeting.usecases.introspect_token import IntrospectToken
 from fleeting.usecases.issue_token import IssueToken
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.report_call import ReportCall
 from fleeting.usecases.revoke_token import RevokeToken
+from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
 from fleeting.usecases.subjects import Subjects
-
-
-@dataclass(slots=True)
-class PolicyInForce:
-    """The policy set in force: one reference, swapped whole."""
-
-    bundle: PolicyBundle
-
-    def current(self) -> PolicyBundle:
-        """Return the whole set."""
-        return self.bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class UseCases:
     introspect_token: IntrospectToken
     revoke_token: RevokeToken
     report_call: ReportCall
+    evaluate_access: EvaluateAccess
+    evaluate_accesses: EvaluateAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +70,21 @@ class Worker:
     clock: Clock
     http: httpx.AsyncClient
     metrics: Metrics
+    reloading: Reloading
     use_cases: UseCases
 
 
 def build_worker(
-    settings: Settings, *, clock: Clock | None = None, http: httpx.AsyncClient | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    http: httpx.AsyncClient | None = None,
+    replaces: bool = False,
 ) -> Worker:
     """Return a worker for *settings*, its store still to be opened.
 
     clock, http: the world as a simulator has it; the machine's own by default.
+    replaces: it may have to serve while the policy directory is wrong, as its siblings do.
 
     Raises:
         SettingsError, SigningKeysError, PolicyProblems: the installation cannot be served.
@@ -83,11 +93,13 @@ def build_worker(
     http = http or http_client()
     store = open_store(settings.database, clock=clock, base_dir=settings.directory)
     signing_keys = SigningKeys(settings.signing_keys, settings.max_lifetime, clock.now())
-    policy = PolicyInForce(load_policy_set(settings))
-    declared = installation(settings)
-    desk = Desk(declared, store, clock, signing_keys.nonces, StrangersBudget())
-    subjects = Subjects(declared, provider_keys(settings, http))
-    mint = Mint(desk, policy, signing_keys, ids)
+    metrics = Metrics()
+    on_disagreement = alarm(metrics)
+    policy, broken = _policy(settings, on_disagreement, replaces=replaces)
+    reloading = Reloading(settings, store, clock, policy, metrics, on_disagreement, broken)
+    desk = Desk(policy, store, clock, signing_keys.nonces, StrangersBudget())
+    subjects = Subjects(provider_keys(settings, http))
+    mint = Mint(desk, signing_keys, ids, Hints(wanted=settings.refusal_hints))
     guards = GuardDesk(desk, signing_keys)
     use_cases = UseCases(
         IssueToken(desk, subjects, mint, ids),
@@ -96,8 +108,24 @@ def build_worker(
         IntrospectToken(guards, store),
         RevokeToken(guards),
         ReportCall(guards),
+        EvaluateAccess(guards, read_evaluation),
+        EvaluateAccess(guards, read_evaluations),
     )
-    return Worker(settings, store, signing_keys, policy, clock, http, Metrics(), use_cases)
+    return Worker(settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases)
+
+
+def _policy(
+    settings: Settings, on_disagreement: OnDisagreement, *, replaces: bool
+) -> tuple[PolicyInForce, Exception | None]:
+    """Return the rules to begin with: none at all where the directory is wrong and may be."""
+    declared = installation(settings)
+    try:
+        return PolicyInForce(Rules(declared, load_policy_set(settings, on_disagreement))), None
+    except (PolicyProblems, SettingsError) as error:
+        if not replaces:
+            raise
+        nothing = load_policies((), policy_world(settings))
+        return PolicyInForce(Rules(declared, nothing)), error
 
 
 def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
@@ -109,4 +137,14 @@ def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[An
         "/introspect": use_cases.introspect_token,
         "/revoke": use_cases.revoke_token,
         "/report": use_cases.report_call,
+    }
+
+
+def json_endpoints(
+    use_cases: UseCases,
+) -> Mapping[str, Callable[[Question], Awaitable[dict[str, Any]]]]:
+    """Return the JSON endpoints' use cases by path (AuthZEN §10.1)."""
+    return {
+        EVALUATION_PATH: use_cases.evaluate_access,
+        EVALUATIONS_PATH: use_cases.evaluate_accesses,
     }

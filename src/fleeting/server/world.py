@@ -2,8 +2,6 @@
 
 import base64
 import os
-import secrets
-import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,34 +32,8 @@ def new_id() -> str:
     What is made at one time lies together in a database's index, so that a commit touches few
     pages: half the cost of a token. The time is no secret: tokens and ledger say it, too.
     """
-    milliseconds = time.time_ns() // 1_000_000
-    return base64.urlsafe_b64encode(milliseconds.to_bytes(6) + _entropy.take(18)).decode()
-
-
-class _Entropy:
-    """The operating system's entropy, drawn for many ids at once: each byte is given out once."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew, as a process that was forked must: its parent gives out the same bytes."""
-        self._lock = threading.Lock()
-        self._drawn = b""
-        self._place = 0
-
-    def take(self, count: int) -> bytes:
-        """Return *count* bytes that nobody was given before."""
-        with self._lock:
-            start, self._place = self._place, self._place + count
-            if self._place > len(self._drawn):
-                self._drawn, start, self._place = secrets.token_bytes(_DRAW), 0, count
-            return self._drawn[start : self._place]
-
-
-_DRAW = 4096
-_entropy = _Entropy()
-os.register_at_fork(after_in_child=_entropy.forget)
+    made_at_ms = time.time_ns() // 1_000_000
+    return base64.urlsafe_b64encode(made_at_ms.to_bytes(6) + os.urandom(18)).decode()
 
 
 @dataclass(slots=True)

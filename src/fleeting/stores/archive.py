@@ -1,4 +1,4 @@
-"""Reads of the ledger in any SQL database, off the hot path: SQLAlchemy Core, in threads (D7)."""
+"""Reads off the hot path in any SQL database: SQLAlchemy Core, in threads (D7)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
@@ -23,10 +23,24 @@ from fleeting.core.evidence import (
 )
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.token_accounts import TokenState
-from fleeting.ports import TOKEN_GRACE, Page, StoreUnavailableError
+from fleeting.ports import (
+    TOKEN_GRACE,
+    Page,
+    PolicySetRecord,
+    SeenDirectory,
+    StoreUnavailableError,
+)
 from fleeting.stores.periods import Period, period_spans, read_stretch, stretches
 from fleeting.stores.pruning import Pruner
-from fleeting.stores.schema import chains, ledger, tokens
+from fleeting.stores.schema import (
+    chains,
+    kept_record,
+    ledger,
+    policy_directories,
+    policy_sets,
+    seen_directory,
+    tokens,
+)
 
 T = TypeVar("T")
 
@@ -45,7 +59,7 @@ def answering() -> Iterator[None]:
 
 
 class SqlArchive:
-    """The ``Evidence`` of a SQL database, and its pruning.
+    """The ``Evidence`` and the kept policy sets of a SQL database, and its pruning.
 
     pruning: the threads that prune; None: any.
     """
@@ -96,6 +110,29 @@ class SqlArchive:
     async def examine(self, reader: Callable[[LedgerSnapshot], T]) -> T:
         """See ``ports.Evidence``; one transaction, in which SQLite's WAL cannot shrink."""
         return await self._read(lambda connection: reader(_snapshot(connection)))
+
+    async def policy_text(self, digest: str) -> str | None:
+        """See ``ports.PolicySets``."""
+        query = select(policy_sets.c.body).where(policy_sets.c.digest == storable(digest))
+        body = await self._read(lambda connection: connection.execute(query).scalar())
+        return None if body is None else original(body)
+
+    async def policy_records(self) -> Sequence[PolicySetRecord]:
+        """See ``ports.PolicySets``."""
+        kept = policy_sets.c
+        query = select(kept.digest, kept.stored_at, kept.stored_by, kept.source)
+        query = query.order_by(kept.stored_at.desc(), kept.digest.desc())
+        return await self._read(
+            lambda connection: [kept_record(*row) for row in connection.execute(query)]
+        )
+
+    async def last_seen(self, place: str) -> SeenDirectory | None:
+        """See ``ports.PolicySets``."""
+        seen = policy_directories.c
+        order = ((seen.place == storable(place)).desc(), seen.seen_at.desc(), seen.place.desc())
+        query = select(policy_directories).order_by(*order).limit(1)
+        row = await self._read(lambda connection: connection.execute(query).first())
+        return None if row is None else seen_directory(*row)
 
     async def prune(
         self,

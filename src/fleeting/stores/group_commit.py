@@ -19,6 +19,9 @@ WAITING = 8192
 GATHER_SECONDS = 0.002
 """How long a batch waits for company, where there is any (DESIGN D6)."""
 
+QUIET = 3
+"""After so many turns of the loop that brought none, no more is on its way."""
+
 ENOUGH = 32
 """A queue that is this long waits for no more."""
 
@@ -80,7 +83,7 @@ class GroupCommit(Generic[Wish, Answer]):
         try:
             while self._queue:
                 if self._has_company():
-                    await asyncio.sleep(GATHER_SECONDS)
+                    await self._gather()
                 batch = self._take()
                 self._last = len(batch)
                 await self._settle(batch)
@@ -89,6 +92,15 @@ class GroupCommit(Generic[Wish, Answer]):
 
     def _has_company(self) -> bool:
         return max(len(self._queue), self._last) > 1 and len(self._queue) < ENOUGH
+
+    async def _gather(self) -> None:
+        """Let more come as long as the loop brings some; an idle wait would only be lost time."""
+        clock = asyncio.get_running_loop().time
+        deadline, quiet = clock() + GATHER_SECONDS, 0
+        while quiet < QUIET and len(self._queue) < ENOUGH and clock() < deadline:
+            before = len(self._queue)
+            await asyncio.sleep(0)
+            quiet = 0 if len(self._queue) > before else quiet + 1
 
     def _take(self) -> list[_Waiting[Wish, Answer]]:
         """Return the next batch; wishes whose caller has gone are dropped."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -21,7 +21,20 @@ from fleeting.core.evidence import (
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.model import TokenRecord
 from fleeting.core.token_accounts import TokenState
-from fleeting.ports import TOKEN_GRACE, Clock, Outcome, Page, StoreUnavailableError, Write
+from fleeting.ports import (
+    NOTHING_LOADED,
+    TOKEN_GRACE,
+    Claim,
+    Clock,
+    KeptPolicySet,
+    Outcome,
+    Page,
+    PolicySetRecord,
+    PolicyState,
+    SeenDirectory,
+    StoreUnavailableError,
+    Write,
+)
 from fleeting.stores.group_commit import GroupCommit
 from fleeting.stores.pruning import Link, new_chain, plan, pruned_entry
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey
@@ -40,6 +53,9 @@ class MemoryTables:
     uses: dict[UseKey, int] = field(default_factory=dict)
     ledger: dict[str, list[StoredEntry]] = field(default_factory=dict)
     heads: dict[str, ChainHead] = field(default_factory=dict)
+    policy: PolicyState = NOTHING_LOADED
+    policy_sets: dict[str, KeptPolicySet] = field(default_factory=dict)
+    directories: dict[str, SeenDirectory] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -77,6 +93,29 @@ class MemoryStore:
         """See ``ports.Tokens``."""
         self._check()
         return self.tables.tokens.get(jti)
+
+    async def policy_state(self) -> PolicyState:
+        """See ``ports.PolicySets``."""
+        self._check()
+        return self.tables.policy
+
+    async def policy_text(self, digest: str) -> str | None:
+        """See ``ports.PolicySets``."""
+        self._check()
+        kept = self.tables.policy_sets.get(digest)
+        return None if kept is None else kept.text
+
+    async def policy_records(self) -> Sequence[PolicySetRecord]:
+        """See ``ports.PolicySets``."""
+        self._check()
+        records = [kept.record for kept in self.tables.policy_sets.values()]
+        return sorted(records, key=lambda it: (it.stored_at, it.digest), reverse=True)
+
+    async def last_seen(self, place: str) -> SeenDirectory | None:
+        """See ``ports.PolicySets``."""
+        self._check()
+        seen = self.tables.directories.values()
+        return max(seen, key=lambda it: (it.place == place, it.at, it.place), default=None)
 
     async def story(self, id_: str) -> Sequence[ChainedEntry]:
         """See ``ports.Evidence``."""
@@ -168,16 +207,19 @@ class MemoryStore:
         self._check()
         tables = self.tables
         with tables.lock:
-            claims = {(it.space, it.digest): it for write in writes for it in write.claims}
+            claims: dict[ClaimKey, Claim] = {}
+            for claim in (it for write in writes for it in write.claims):
+                claims.setdefault((claim.space, claim.digest), claim)
             fresh = {key for key in claims if key not in tables.proofs}
             taken = {key: claims[key].expires_at for key in fresh}
             tokens, uses = dict(tables.tokens), dict(tables.uses)
-            settlement = Settlement(fresh, tokens, uses, self._clock.now())
+            settlement = Settlement(fresh, tokens, uses, self._clock.now(), tables.policy)
             outcomes = settlement.settle(writes)
             self._head = self._append(self._head, settlement.entries)
             tables.proofs.update((key, taken[key]) for key in taken.keys() - settlement.fresh)
             tables.tokens.update(settlement.issued | settlement.changed)
             tables.uses.update(settlement.spent)
+            _save_policy(tables, settlement)
         return outcomes
 
     def _append(self, head: ChainHead, entries: Sequence[Entry]) -> ChainHead:
@@ -220,6 +262,16 @@ class MemoryStore:
 
 def _within(at_us: int, low: int | None, high: int | None) -> bool:
     return (low is None or at_us >= low) and (high is None or at_us < high)
+
+
+def _save_policy(tables: MemoryTables, settlement: Settlement) -> None:
+    tables.policy = settlement.policy
+    for move in settlement.moves:
+        if move.keep is not None:
+            kept = tables.policy_sets.get(move.keep.record.digest, move.keep)
+            tables.policy_sets[kept.record.digest] = replace(kept, text=move.keep.text)
+        if move.directory is not None:
+            tables.directories[move.directory.place] = move.directory
 
 
 def _age(row: StoredEntry) -> tuple[int, str, int]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from fleeting.core.model import TokenRecord
-from fleeting.ports import Clock, Outcome, Write
+from fleeting.ports import Clock, Outcome, PolicyState, Write
 from fleeting.stores.archive import SqlArchive
 from fleeting.stores.engines import postgres_engine
 from fleeting.stores.group_commit import GroupCommit
@@ -49,6 +49,10 @@ class PostgresStore(SqlArchive):
     async def find(self, jti: str) -> TokenRecord | None:
         """See ``ports.Tokens``."""
         return await self._finds.submit(jti)
+
+    async def policy_state(self) -> PolicyState:
+        """See ``ports.PolicySets``."""
+        return await self._reader.policy()
 
     async def _look_up(self, jtis: Sequence[str]) -> Sequence[TokenRecord | None]:
         return await self._reader.find(jtis)

@@ -16,10 +16,19 @@ from fleeting.core.evidence import (
     storable,
 )
 from fleeting.core.model import TokenRecord
-from fleeting.ports import Clock, Outcome, StoreUnavailableError, Write, WriteRefusedError
+from fleeting.ports import (
+    NOTHING_LOADED,
+    Clock,
+    Outcome,
+    PolicyState,
+    StoreUnavailableError,
+    Write,
+    WriteRefusedError,
+)
+from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import CONNECT_SECONDS
 from fleeting.stores.pruning import PING_LIFE, new_chain
-from fleeting.stores.schema import token_record, token_row
+from fleeting.stores.schema import directory_row, kept_row, token_record, token_row
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
 
 WRITE_SECONDS = 5
@@ -63,6 +72,20 @@ _MOVE_HEAD = (
     "WHERE writer = $28 AND sequence = $32 RETURNING 1"
 )
 _SAVE_ALONE = f"{_SAVE} SELECT 1"
+
+_POLICY = "SELECT revision, live, candidate FROM policy_state WHERE id = 1"
+_MOVE_POLICY = (
+    "INSERT INTO policy_state VALUES (1, $1, $2, $3) ON CONFLICT (id) DO UPDATE "
+    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate"
+)
+_KEEP_SET = (
+    "INSERT INTO policy_sets VALUES ($1, $2, $3, $4, $5) "
+    "ON CONFLICT (digest) DO UPDATE SET body = excluded.body"  # heals a text that was altered
+)
+_SEE_DIRECTORY = (
+    "INSERT INTO policy_directories VALUES ($1, $2, $3) "
+    "ON CONFLICT (place) DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at"
+)
 
 _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', false) "
@@ -131,7 +154,7 @@ class _Connection:
 
 
 class PostgresReader(_Connection):
-    """The connection that reads tokens."""
+    """The connection that reads what is asked for often: tokens, and the policies in force."""
 
     async def find(self, jtis: Sequence[str]) -> list[TokenRecord | None]:
         """Return what is remembered of each of *jtis*.
@@ -143,6 +166,15 @@ class PostgresReader(_Connection):
             rows = await connection.fetch(_FIND, [storable(jti) for jti in jtis])
         found = {record.jti: record for record in map(token_record, rows)}
         return [found.get(jti) for jti in jtis]
+
+    async def policy(self) -> PolicyState:
+        """Return which policy sets are in force.
+
+        Raises:
+            StoreUnavailableError: PostgreSQL cannot answer.
+        """
+        async with self.using() as connection:
+            return _policy(await connection.fetchrow(_POLICY))
 
 
 class PostgresWriter(_Connection):
@@ -190,6 +222,8 @@ class PostgresWriter(_Connection):
             if settlement.fresh:
                 unused = [(storable(space), digest) for space, digest in settlement.fresh]
                 await connection.execute(_RELEASE, *_columns(unused, 2))
+            if settlement.moves:
+                await _save_policy(connection, settlement)
             head = await _save(connection, self._head, settlement)
             self._head = new_chain()
             await connection.execute("COMMIT")
@@ -200,8 +234,8 @@ class PostgresWriter(_Connection):
         """Take the batch's claims; lock and read what its spends and revocations are about."""
         claims = {
             (storable(it.space), it.digest): (it.space, it.expires_at)
-            for write in writes
-            for it in write.claims
+            for write in reversed(writes)
+            for it in reversed(write.claims)  # of one claim made twice, the first is taken
         }
         fresh: set[ClaimKey] = set()
         if claims:
@@ -221,12 +255,29 @@ class PostgresWriter(_Connection):
             keys_of_uses = {(storable(key[0]), key[1]): key for key in map(use_key, spends)}
             rows = await connection.fetch(_USES, *_columns(keys_of_uses, 2))
             uses = {keys_of_uses[row[0], row[1]]: row[2] for row in rows}
-        return Settlement(fresh, tokens, uses, self._clock.now())
+        policy = NOTHING_LOADED
+        if any(write.move is not None for write in writes):
+            policy = _policy(await connection.fetchrow(f"{_POLICY} FOR UPDATE"))
+        return Settlement(fresh, tokens, uses, self._clock.now(), policy)
+
+
+def _policy(row: Any) -> PolicyState:  # noqa: ANN401
+    return NOTHING_LOADED if row is None else PolicyState(*row)
+
+
+async def _save_policy(connection: Any, settlement: Settlement) -> None:  # noqa: ANN401
+    for move in settlement.moves:
+        if move.keep is not None:
+            await connection.execute(_KEEP_SET, *kept_row(move.keep))
+        if move.directory is not None:
+            await connection.execute(_SEE_DIRECTORY, *directory_row(move.directory))
+    state = settlement.policy
+    await connection.execute(_MOVE_POLICY, state.revision, state.live, state.candidate)
 
 
 async def _save(connection: Any, head: ChainHead, settlement: Settlement) -> ChainHead:  # noqa: ANN401
     """Save what the batch came to, in one statement, and return where the chain stands then."""
-    entries = extend(head, settlement.entries)
+    entries = extend(head, settlement.entries, write_body=body_text)
     arrays = [
         *_columns(map(token_row, settlement.issued.values()), 11),
         *_columns(map(_change, settlement.changed.values()), 3),

@@ -7,8 +7,9 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, 
 
 from fleeting.core.evidence import StoredEntry, instant, microseconds, original, storable
 from fleeting.core.model import TokenRecord
+from fleeting.ports import KeptPolicySet, PolicySetRecord, SeenDirectory
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that these tables are the result of."""
 
 metadata = MetaData()
@@ -77,6 +78,34 @@ ledger = Table(
     Index("ledger_jti", "jti"),
 )
 
+policy_sets = Table(
+    "policy_sets",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("stored_at", BigInteger, nullable=False),
+    Column("stored_by", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+policy_directories = Table(
+    "policy_directories",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+
+policy_state = Table(
+    "policy_state",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("live", Text, nullable=False),
+    Column("candidate", Text),
+)
+"""One row, whose id is 1."""
+
 assert len(ledger.columns) == len(StoredEntry._fields)  # noqa: S101 -- one order for both
 
 
@@ -114,3 +143,30 @@ def token_record(
         used=row[9],
         revoked_at=None if row[10] is None else instant(row[10]),
     )
+
+
+def kept_row(kept: KeptPolicySet) -> tuple[str, int, str, str, str]:
+    """Return *kept* as the columns of ``policy_sets``."""
+    record = kept.record
+    return (
+        record.digest,
+        microseconds(record.stored_at),
+        storable(record.by),
+        storable(record.source),
+        storable(kept.text),
+    )
+
+
+def kept_record(digest: str, stored_at: int, by: str, source: str) -> PolicySetRecord:
+    """Return what the columns of ``policy_sets`` say of a set."""
+    return PolicySetRecord(digest, instant(stored_at), original(by), original(source))
+
+
+def directory_row(seen: SeenDirectory) -> tuple[str, str, int]:
+    """Return *seen* as the columns of ``policy_directories``."""
+    return storable(seen.place), seen.digest, microseconds(seen.at)
+
+
+def seen_directory(place: str, digest: str, seen_at: int) -> SeenDirectory:
+    """Return what the columns of ``policy_directories`` say."""
+    return SeenDirectory(original(place), digest, instant(seen_at))

@@ -13,7 +13,16 @@ from typing import TypeAlias
 from fleeting.core.evidence import Entry
 from fleeting.core.model import Spend, SpendResult, TokenRecord
 from fleeting.core.spending import decide_spend, revoke
-from fleeting.ports import Claim, Outcome, Revocation, Write, WriteRefusedError
+from fleeting.ports import (
+    NOTHING_LOADED,
+    Claim,
+    Outcome,
+    PolicyMove,
+    PolicyState,
+    Revocation,
+    Write,
+    WriteRefusedError,
+)
 
 ClaimKey: TypeAlias = tuple[str, bytes]
 """A claim's space and digest."""
@@ -35,16 +44,19 @@ class Settlement:
     fresh: the claims that this transaction itself took; a claim is used up by its first write.
     Those that are left once all is settled were used up by none, and are to be given back.
     tokens, uses: what was loaded of the tokens that the batch spends or revokes.
-    issued, changed, spent: what is to be saved; entries: what is to be recorded.
+    policy: the policy state, loaded if a write of the batch is a move of it.
+    issued, changed, spent, moves: what is to be saved; entries: what is to be recorded.
     """
 
     fresh: set[ClaimKey]
     tokens: dict[str, TokenRecord]
     uses: dict[UseKey, int]
     now: datetime
+    policy: PolicyState = NOTHING_LOADED
     issued: dict[str, TokenRecord] = field(default_factory=dict)
     changed: dict[str, TokenRecord] = field(default_factory=dict)
     spent: dict[UseKey, int] = field(default_factory=dict)
+    moves: list[PolicyMove] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
     def settle(self, writes: Iterable[Write]) -> list[Outcome]:
@@ -65,7 +77,8 @@ class Settlement:
                 self._issue(write.token)
             spend = None if write.spend is None else self._spend(write.spend)
             revoked = write.revoke is not None and self._revoke(write.revoke)
-            outcome = Outcome(None, spend, revoked)
+            moved = write.move is not None and self._move(write.move)
+            outcome = Outcome(None, spend, revoked, moved)
         self.entries.extend(write.record(outcome))
         return outcome
 
@@ -106,6 +119,13 @@ class Settlement:
         if ended is not None:
             self._change(ended)
         return ended is not None
+
+    def _move(self, move: PolicyMove) -> bool:
+        if move.seen != self.policy.revision:
+            return False
+        self.policy = PolicyState(move.seen + 1, move.live, move.candidate)
+        self.moves.append(move)
+        return True
 
     def _change(self, record: TokenRecord) -> None:
         self.tokens[record.jti] = record

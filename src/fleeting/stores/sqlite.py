@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fleeting.core.model import TokenRecord
-from fleeting.ports import Clock, Outcome, Write
+from fleeting.ports import Clock, Outcome, PolicyState, Write
 from fleeting.stores.archive import SqlArchive
 from fleeting.stores.engines import SQLITE, sqlite_engine
 from fleeting.stores.group_commit import GroupCommit
@@ -55,6 +55,10 @@ class SqliteStore(SqlArchive):
     async def find(self, jti: str) -> TokenRecord | None:
         """See ``ports.Tokens``."""
         return await self._finds.submit(jti)
+
+    async def policy_state(self) -> PolicyState:
+        """See ``ports.PolicySets``."""
+        return await self._in(self._reading, self._reader.policy)
 
     async def _apply(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         return await self._in(self._writing, lambda: self._writer.apply(writes))

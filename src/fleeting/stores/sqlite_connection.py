@@ -8,17 +8,20 @@ from pathlib import Path
 from fleeting.core.evidence import extend, head_after, microseconds, storable
 from fleeting.core.model import TokenRecord
 from fleeting.ports import (
+    NOTHING_LOADED,
     ChainHead,
     Claim,
     Clock,
     Outcome,
+    PolicyState,
     StoreUnavailableError,
     Write,
     WriteRefusedError,
 )
+from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import connect_sqlite
 from fleeting.stores.pruning import PING_LIFE, new_chain
-from fleeting.stores.schema import token_record, token_row
+from fleeting.stores.schema import directory_row, kept_row, token_record, token_row
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
 
 _CLAIM = "INSERT INTO proofs VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -35,6 +38,20 @@ _SPEND = "INSERT INTO uses VALUES (?, ?, ?)"
 _RECORD = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BEGIN_CHAIN = "INSERT INTO chains VALUES (?, ?, ?, ?)"
 _MOVE_HEAD = "UPDATE chains SET sequence = ?, hash = ?, at = ? WHERE writer = ? AND sequence = ?"
+
+_POLICY = "SELECT revision, live, candidate FROM policy_state WHERE id = 1"
+_MOVE_POLICY = (
+    "INSERT INTO policy_state VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate"
+)
+_KEEP_SET = (
+    "INSERT INTO policy_sets VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (digest) DO UPDATE SET body = excluded.body"  # heals a text that was altered
+)
+_SEE_DIRECTORY = (
+    "INSERT INTO policy_directories VALUES (?, ?, ?) "
+    "ON CONFLICT (place) DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at"
+)
 
 _REFUSALS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
@@ -93,7 +110,7 @@ class _Connection:
 
 
 class SqliteReader(_Connection):
-    """The thread that reads tokens."""
+    """The thread that reads what is asked for often: tokens, and which policies are in force."""
 
     def find(self, jtis: Sequence[str]) -> list[TokenRecord | None]:
         """Return what is remembered of each of *jtis*.
@@ -105,6 +122,17 @@ class SqliteReader(_Connection):
             found = [_token(connection, jti) for jti in jtis]
             self.check_file()
             return found
+
+    def policy(self) -> PolicyState:
+        """Return which policy sets are in force.
+
+        Raises:
+            StoreUnavailableError: the file cannot be read.
+        """
+        with self.using() as connection:
+            state = _policy(connection)
+            self.check_file()
+            return state
 
 
 class SqliteWriter(_Connection):
@@ -166,12 +194,19 @@ class SqliteWriter(_Connection):
                     uses[key] = number[0]
             if write.revoke is not None:
                 _load_token(connection, write.revoke.jti, tokens)
-        return Settlement(fresh, tokens, uses, self._clock.now())
+        moves = any(write.move is not None for write in writes)
+        policy = _policy(connection) if moves else NOTHING_LOADED
+        return Settlement(fresh, tokens, uses, self._clock.now(), policy)
 
 
 def _claim(connection: sqlite3.Connection, claim: Claim) -> bool:
     row = storable(claim.space), claim.digest, microseconds(claim.expires_at)
     return connection.execute(_CLAIM, row).rowcount == 1
+
+
+def _policy(connection: sqlite3.Connection) -> PolicyState:
+    row = connection.execute(_POLICY).fetchone()
+    return NOTHING_LOADED if row is None else PolicyState(*row)
 
 
 def _token(connection: sqlite3.Connection, jti: str) -> TokenRecord | None:
@@ -198,11 +233,23 @@ def _save(connection: sqlite3.Connection, settlement: Settlement) -> None:
         spent = settlement.spent.items()
         rows = ((storable(jti), digest, number) for (jti, digest), number in spent)
         connection.executemany(_SPEND, rows)
+    if settlement.moves:
+        _save_policy(connection, settlement)
+
+
+def _save_policy(connection: sqlite3.Connection, settlement: Settlement) -> None:
+    for move in settlement.moves:
+        if move.keep is not None:
+            connection.execute(_KEEP_SET, kept_row(move.keep))
+        if move.directory is not None:
+            connection.execute(_SEE_DIRECTORY, directory_row(move.directory))
+    state = settlement.policy
+    connection.execute(_MOVE_POLICY, (state.revision, state.live, state.candidate))
 
 
 def _append(connection: sqlite3.Connection, head: ChainHead, settlement: Settlement) -> ChainHead:
     """Add the batch's entries to the chain at *head*, or to a new one if that was pruned away."""
-    rows = extend(head, settlement.entries)
+    rows = extend(head, settlement.entries, write_body=body_text)
     if not rows:
         return head
     last = rows[-1]

@@ -7,9 +7,10 @@ from typing import Any
 from fleeting.core.challenge import Challenge, carried_chain, challenge_resource, read_challenge
 from fleeting.core.context import parse_context
 from fleeting.core.errors import InvalidTransactionChallenge
+from fleeting.core.forms import Form
 from fleeting.core.jose import JoseError
 from fleeting.core.model import AccessRequest, AskedBy, Claim
-from fleeting.core.requests import Form, parse_challenge_request, resolve_target
+from fleeting.core.requests import parse_challenge_request, resolve_target
 from fleeting.usecases.calling import CHALLENGE_SPACE, Call, Desk, Story
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.parties import PartyKeys, verified_by
@@ -47,7 +48,8 @@ class AuthorizeTransaction:
             )
             story.ask = asked.ask
             subject, actors = await self.subjects.of(story, authenticated, asked, key)
-            target = resolve_target(asked.ask, self.desk.installation.catalogue)
+            installation = story.rules.installation
+            target = resolve_target(asked.ask, installation.catalogue)
             request = AccessRequest(
                 id=call.request_id,
                 txn=challenge.txn,  # draft §4: the token MUST contain the same txn
@@ -57,15 +59,15 @@ class AuthorizeTransaction:
                 client=authenticated.client,
                 resource=target.resource,
                 operations=target.operations,
-                context=parse_context(asked.ask.context, self.desk.installation.context_keys),
+                context=parse_context(asked.ask.context, installation.context_keys),
                 key=key,
             )
             return await self.mint(story, request)
 
     async def _read(self, story: Story, form: Form) -> Challenge:
         text = form.require("transaction_challenge")
-        resource = challenge_resource(text)
-        if resource is None or resource not in self.desk.installation.catalogue.resources:
+        resource, installation = challenge_resource(text), story.rules.installation
+        if resource is None or resource not in installation.catalogue.resources:
             raise InvalidTransactionChallenge("the challenge is of a resource not known here")
         try:
             challenge = await verified_by(
@@ -75,7 +77,7 @@ class AuthorizeTransaction:
                     text,
                     keys,
                     resource=resource,
-                    authorization_server=self.desk.installation.issuer,
+                    authorization_server=installation.issuer,
                     now=story.now,
                 ),
             )

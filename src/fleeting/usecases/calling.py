@@ -1,7 +1,7 @@
 """Who calls, and the story of the call that a refusal must be able to tell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -19,12 +19,13 @@ from fleeting.core.errors import (
     UseDpopNonce,
 )
 from fleeting.core.evidence import Entry
+from fleeting.core.forms import Form
 from fleeting.core.model import AccessRequest, Claim, Decision, SenderKey
 from fleeting.core.recording import refused_entry
-from fleeting.core.requests import Ask, Form
+from fleeting.core.requests import Ask
 from fleeting.core.sender import Nonces, ProofContext, verify_proof
 from fleeting.ports import Clock, Ledger, Outcome, StoreUnavailableError, Write
-from fleeting.usecases.installation import Installation
+from fleeting.usecases.rules import Rules, RulesSource
 
 CHALLENGE_SPACE = "challenge:"
 """Whose ids the claims of transaction challenges are; the resource follows."""
@@ -58,17 +59,20 @@ class Call:
 class Story:
     """What became clear of a call so far: the one thing here that changes.
 
-    now: the instant at which all of the call is judged.
+    now: the instant at which all of the call is judged. rules: by which it is.
+    aside: what is recorded beside the call's own entry, whatever that is.
     recorded: the ledger has the refusal already.
     """
 
     call: Call
     now: datetime
+    rules: Rules
     client_id: str | None = None
     claims: list[Claim] = field(default_factory=list)
     ask: Ask | None = None
     request: AccessRequest | None = None
     decision: Decision | None = None
+    aside: tuple[Entry, ...] = ()
     recorded: bool = False
 
     def proofs(self) -> tuple[Claim, ...]:
@@ -100,7 +104,7 @@ class Budget(Protocol):
 class Desk:
     """What every use case that faces a client needs."""
 
-    installation: Installation
+    rules: RulesSource
     ledger: Ledger
     clock: Clock
     nonces: Callable[[], Nonces]
@@ -108,7 +112,7 @@ class Desk:
 
     def story(self, call: Call) -> "Following":
         """Follow one call; a refusal is recorded before it leaves (house rule 3)."""
-        return Following(self, Story(call, self.clock.now()))
+        return Following(self, Story(call, self.clock.now(), self.rules.rules()))
 
     async def record(self, story: Story, error: OAuthError) -> None:
         """Record that the call was refused with *error*, unless that is done or is no refusal.
@@ -120,9 +124,9 @@ class Desk:
             return
         if story.client_id is None and not self.strangers.allows(story.now):
             return
-        entry = story.refusal(error)
+        entries = (story.refusal(error), *story.aside)
         try:
-            await self.ledger.commit(Write(story.proofs(), record=lambda _: (entry,)))
+            await self.ledger.commit(Write(story.proofs(), record=lambda _: entries))
         except StoreUnavailableError as gone:
             raise unavailable(gone) from gone
 
@@ -132,10 +136,11 @@ class Desk:
         Raises:
             InvalidClient, InvalidRequest: see ``core.client_auth``.
         """
+        installation = story.rules.installation
         authenticated = authenticate_client(
             story.call.credentials(),
-            self.installation.registrations,
-            issuer=self.installation.issuer,
+            installation.registrations,
+            issuer=installation.issuer,
             now=story.now,
         )
         story.client_id = authenticated.client.client_id
@@ -170,11 +175,11 @@ class Desk:
 
         def record(outcome: Outcome) -> tuple[Entry, ...]:
             if outcome.replayed is None:
-                return tuple(success(outcome))
-            return (story.refusal(replay_error(outcome.replayed)),)
+                return (*success(outcome), *story.aside)
+            return (story.refusal(replay_error(outcome.replayed)), *story.aside)
 
         outcome = await self.ledger.commit(
-            replace(write, claims=tuple(story.claims), record=record)
+            Write(tuple(story.claims), write.token, write.spend, write.revoke, record)
         )
         if outcome.replayed is not None:
             story.recorded = True

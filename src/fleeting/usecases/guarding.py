@@ -8,6 +8,7 @@ from fleeting.core.model import AccessToken, Resource
 from fleeting.core.validation import read_access_token
 from fleeting.ports import Write
 from fleeting.usecases.calling import Desk, Story
+from fleeting.usecases.installation import Installation
 from fleeting.usecases.minting import Signer
 
 
@@ -21,7 +22,7 @@ class GuardDesk:
     def resource_of(self, story: Story) -> Resource | None:
         """Authenticate the caller and return the resource that it guards, if any."""
         client_id = self.desk.authenticate(story).client.client_id
-        return self.desk.installation.guards.get(client_id)
+        return story.rules.installation.guards.get(client_id)
 
     def require_resource(self, story: Story) -> Resource:
         """Authenticate the caller, who must be a resource server's own client.
@@ -34,9 +35,9 @@ class GuardDesk:
             raise UnauthorizedClient("only a resource server's own client may do this")
         return resource
 
-    def read(self, text: str) -> AccessToken | None:
+    def read(self, story: Story, text: str) -> AccessToken | None:
         """Return the token that *text* is, alive or not, or None if we never signed it."""
-        return read_own_token(self.desk, self.signer, text)
+        return read_own_token(story.rules.installation, self.signer, text)
 
     async def claim(self, story: Story) -> None:
         """Use up the caller's assertion where nothing else is committed with it.
@@ -48,9 +49,8 @@ class GuardDesk:
             await self.desk.commit(story, Write())
 
 
-def read_own_token(desk: Desk, signer: Signer, text: str) -> AccessToken | None:
+def read_own_token(installation: Installation, signer: Signer, text: str) -> AccessToken | None:
     """Return the access token that *text* is, alive or not, or None if we never signed it."""
-    installation = desk.installation
     try:
         return read_access_token(
             text, signer.keys(), issuer=installation.issuer, types=installation.catalogue.types

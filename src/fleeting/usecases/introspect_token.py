@@ -25,7 +25,7 @@ class IntrospectToken:
             resource = self.guards.resource_of(story)
             text = call.form.require("token")
             await self.guards.claim(story)
-            token = self.guards.read(text)
+            token = self.guards.read(story, text)
             if token is None or resource is None or token.audience != resource.identifier:
                 return INACTIVE
             record = await self.tokens.find(token.jti)

@@ -38,7 +38,8 @@ class IssueToken:
             asked = parse_token_request(call.form)
             story.ask = asked.ask
             subject, actors = await self.subjects.of(story, authenticated, asked, key)
-            target = resolve_target(asked.ask, self.desk.installation.catalogue)
+            installation = story.rules.installation
+            target = resolve_target(asked.ask, installation.catalogue)
             exchange = asked.grant_type == TOKEN_EXCHANGE
             request = AccessRequest(
                 id=call.request_id,
@@ -49,7 +50,7 @@ class IssueToken:
                 client=authenticated.client,
                 resource=target.resource,
                 operations=target.operations,
-                context=parse_context(asked.ask.context, self.desk.installation.context_keys),
+                context=parse_context(asked.ask.context, installation.context_keys),
                 key=key,
             )
             response = await self.mint(story, request)

@@ -1,7 +1,7 @@
 """Decide, sign, commit: from an access request to its token, whichever door it came through."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fleeting.core.issuance import (
@@ -18,9 +18,9 @@ from fleeting.core.issuance import (
 from fleeting.core.jose import KeySet
 from fleeting.core.model import AccessRequest
 from fleeting.core.recording import issued_entry
-from fleeting.policy import PolicyBundle
 from fleeting.ports import Ids, Write
 from fleeting.usecases.calling import Desk, Story
+from fleeting.usecases.hinting import Hints
 
 
 class Signer(Protocol):
@@ -35,22 +35,14 @@ class Signer(Protocol):
         ...
 
 
-class PolicySource(Protocol):
-    """The policy set in force."""
-
-    def current(self) -> PolicyBundle:
-        """Return the whole set; a request keeps to the one it started with."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Mint:
     """Make the one token that an access request is worth. Nothing leaves before it is recorded."""
 
     desk: Desk
-    policy: PolicySource
     signer: Signer
     ids: Ids
+    hints: Hints = field(default_factory=Hints)
 
     async def __call__(self, story: Story, request: AccessRequest) -> dict[str, Any]:
         """Return the token response (RFC 6749 §5.1).
@@ -59,14 +51,19 @@ class Mint:
             AccessDenied and its kind: see ``core.issuance.grantable``.
         """
         story.request = request
-        permitted = self.policy.current().decide(request, now=story.now)
-        types = self.desk.installation.catalogue.types
+        rules = story.rules
+        permitted = rules.policy.decide(request, now=story.now)
+        if rules.shadow is not None:
+            differed = rules.shadow.watch(request, permitted, now=story.now)
+            story.aside = () if differed is None else (differed,)
+        types = rules.installation.catalogue.types
         decision = story.decision = within_subject_token(request, permitted, types)
-        granted = grantable(request, decision)
+        with self.hints.on_refusal(rules.policy, request, decision, story.now):
+            granted = grantable(request, decision)
         token = decide_token(
             request,
             granted,
-            issuer=self.desk.installation.issuer,
+            issuer=rules.installation.issuer,
             jti=self.ids.new_id(),
             now=story.now,
         )

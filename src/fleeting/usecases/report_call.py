@@ -26,7 +26,7 @@ class ReportCall:
         async with self.guards.desk.story(call) as story:
             resource = self.guards.require_resource(story)
             report = parse_report(call.form)
-            token = self.guards.read(call.form.require("token"))
+            token = self.guards.read(story, call.form.require("token"))
             if token is None or token.audience != resource.identifier:
                 raise InvalidRequest("'token' is not an access token for this guard's resource")
             entry = reported_entry(

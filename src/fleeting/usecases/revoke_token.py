@@ -24,7 +24,7 @@ class RevokeToken:
         """
         async with self.guards.desk.story(call) as story:
             resource = self.guards.resource_of(story)
-            token = self.guards.read(call.form.require("token"))
+            token = self.guards.read(story, call.form.require("token"))
             if token is None:
                 await self.guards.claim(story)
                 return

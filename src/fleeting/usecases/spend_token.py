@@ -13,6 +13,7 @@ from fleeting.core.guard_requests import (
     spend_response,
 )
 from fleeting.core.model import AccessToken, Operation, Spend, SpendRefusal, SpendResult
+from fleeting.core.operations import OperationType
 from fleeting.core.recording import spend_entry
 from fleeting.core.spending import operation_digest
 from fleeting.core.validation import check_call
@@ -40,25 +41,15 @@ class SpendToken:
         async with self.guards.desk.story(call) as story:
             resource = self.guards.resource_of(story)
             text, use_id = call.form.require("token"), read_use_id(call.form)
-            token = self.guards.read(text)
+            token = self.guards.read(story, text)
             audience = "" if resource is None else resource.identifier
             if token is None:
                 await self.guards.claim(story)
                 return UNKNOWN_TOKEN
-            operation = self._operation(call.form.require("operation"), token, audience)
+            types = story.rules.installation.catalogue.types
+            operation = _operation(call.form.require("operation"), token, audience, types)
             spend = Spend(token.jti, use_id, audience, operation_digest(operation))
             return await self._spend(story, token, spend, operation)
-
-    def _operation(self, text: str, token: AccessToken, audience: str) -> Operation | None:
-        types = self.guards.desk.installation.catalogue.types
-        if token.audience != audience:
-            return None  # whatever it says, it is not this guard's to say
-        operation = read_operation(text, types)
-        try:
-            check_call(token, operation, types)
-        except InsufficientScope as error:
-            raise InvalidAuthorizationDetails(error.description) from None
-        return operation
 
     async def _spend(
         self, story: Story, token: AccessToken, spend: Spend, operation: Operation | None
@@ -71,3 +62,16 @@ class SpendToken:
 
         outcome = await self.guards.desk.commit(story, Write(spend=spend, record=record))
         return spend_response(outcome.spend)
+
+
+def _operation(
+    text: str, token: AccessToken, audience: str, types: Mapping[str, OperationType]
+) -> Operation | None:
+    if token.audience != audience:
+        return None  # whatever it says, it is not this guard's to say
+    operation = read_operation(text, types)
+    try:
+        check_call(token, operation, types)
+    except InsufficientScope as error:
+        raise InvalidAuthorizationDetails(error.description) from None
+    return operation

@@ -17,7 +17,6 @@ from fleeting.core.jose import JoseError, VerifiedClaims
 from fleeting.core.model import Actor, Client, SenderKey, Subject, SubjectKind
 from fleeting.core.requests import TokenRequest
 from fleeting.usecases.calling import Story
-from fleeting.usecases.installation import Installation
 from fleeting.usecases.parties import PartyKeys, verified_by
 
 
@@ -25,7 +24,6 @@ from fleeting.usecases.parties import PartyKeys, verified_by
 class Subjects:
     """Subjects and delegation chains, from client or tokens (RFC 6749 §4.4, RFC 8693)."""
 
-    installation: Installation
     provider_keys: PartyKeys
 
     async def of(
@@ -41,7 +39,7 @@ class Subjects:
             UnauthorizedClient: the grant type is not declared for this client.
             InvalidRequest: a subject or actor token is not acceptable (RFC 8693 §2.2.2).
         """
-        client = authenticated.client
+        client, declarations = authenticated.client, story.rules.installation.declarations
         check_grant_type(client, asked.grant_type)
         if asked.subject_token is None:
             return client_subject(client), ()
@@ -53,9 +51,9 @@ class Subjects:
             check_possession(subject, key)
             if actor is not None:
                 check_possession(actor[0], key)
-                check_identity(*actor, self.installation.declarations)
+                check_identity(*actor, declarations)
             chain = delegation_chain(subject, client.client_id, actor)
-            return read_subject(subject, provider, self.installation.declarations), chain
+            return read_subject(subject, provider, declarations), chain
         except JoseError as error:
             raise InvalidRequest(f"the subject_token is not acceptable: {error}") from None
 
@@ -63,7 +61,7 @@ class Subjects:
         self, story: Story, token: str, parameter: str
     ) -> tuple[VerifiedClaims, IdentityProvider]:
         issuer = claimed_issuer(token, parameter)
-        provider = self.installation.providers.get(issuer)
+        provider = story.rules.installation.providers.get(issuer)
         if provider is None:
             raise InvalidRequest(f"the {parameter} is of an issuer that this server does not trust")
         try:
