@@ -16,6 +16,7 @@ _PARTS = {
     "enforce": "bench.enforce",
     "spend": "bench.spend",
     "decide": "bench.decide",
+    "replay": "bench.replay",
     "prove": "bench.prove",
     "memory": "bench.memory",
     "profile": "bench.profiling",

@@ -159,7 +159,7 @@ def _subjects(size: int) -> Subjects:
     started = time.process_time()
     bundle = _bundle(text, Verify.OFF)
     loading = time.process_time() - started
-    same = _request(42)
+    same = make_request(42)
     reference = SlicedEngine(bundle.policies.values(), bundle.world.types)
     compiled = CompiledEngine(reference, bundle.world)
     return Subjects(
@@ -180,7 +180,7 @@ def _subjects(size: int) -> Subjects:
 def _engine(engine: DecisionEngine) -> Callable[[], None]:
     """Return what asks *engine* for permits, then for forbids over limits; it remembers neither."""
     limits = Limits(timedelta(minutes=5), None, SenderConstraint.DPOP)
-    requests = [_request(amount) for amount in range(_DISTINCT)]
+    requests = [make_request(amount) for amount in range(_DISTINCT)]
     asked = itertools.cycle([Facts(r, r.operations[0], _NOW, limits) for r in requests])
 
     def ask() -> None:
@@ -194,7 +194,7 @@ def _engine(engine: DecisionEngine) -> Callable[[], None]:
 
 def _fresh(bundle: PolicyBundle) -> Callable[[], None]:
     """Return what decides on a request of another amount each time."""
-    asked = itertools.cycle([_request(amount) for amount in range(_DISTINCT)])
+    asked = itertools.cycle([make_request(amount) for amount in range(_DISTINCT)])
     return lambda: _decide(bundle, next(asked))
 
 
@@ -210,7 +210,8 @@ def _decide(bundle: PolicyBundle, request: AccessRequest) -> None:
         raise AssertionError(f"not permitted: {decision}")
 
 
-def _request(amount: int) -> AccessRequest:
+def make_request(amount: int) -> AccessRequest:
+    """Return the access request of a support client for a refund of *amount*."""
     asked = refund(str(amount), amount)
     type_, actions = asked.pop("type"), asked.pop("actions")
     fields = {**asked, "currency": tuple(asked["currency"])}

@@ -1,11 +1,11 @@
 """What the use cases need of the world, as protocols. The stores' contract: tests/stores."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from fleeting.core.evidence import ChainedEntry, Entry, Sign
+from fleeting.core.evidence import ChainedEntry, Entry, EntryKind, Sign, StoredEntry
 from fleeting.core.evidence import ChainHead as ChainHead  # noqa: PLC0414 -- part of this contract
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.model import Claim as Claim  # noqa: PLC0414 -- part of this contract
@@ -155,6 +155,15 @@ class Tokens(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries as they are stored, unread; passed of total: how far the reading has come."""
+
+    rows: Sequence[StoredEntry]
+    passed: int
+    total: int
+
+
 class Evidence(Protocol):
     """Reads of the ledger, off the hot path."""
 
@@ -171,6 +180,20 @@ class Evidence(Protocol):
 
     def entries(self, *, since: datetime | None = None) -> AsyncIterator[ChainedEntry]:
         """Yield entries as stored, chain by chain, each chain in its order."""
+        ...
+
+    def pages(
+        self,
+        kinds: Collection[EntryKind],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[Page]:
+        """Yield the entries of *kinds* as they are stored, many at a time: for who sifts millions.
+
+        From *since* on and before *until*, chain by chain, each in its order. Between two pages
+        nothing is held: no writer waits, nor does what keeps the database small.
+        """
         ...
 
     async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from fleeting.core.evidence import EntryKind
+from fleeting.policy.replaying import Replaying
 from tests.simulator import (
     DEPLOYMENT,
     DEPLOYMENTS,
@@ -268,3 +269,27 @@ async def test_answers_are_never_stored_and_bring_the_next_nonce(sim):
 async def test_a_resource_bounds_the_life_of_its_tokens(sim):
     claims = granted(await sim.caller().ask(scope="payments:read"))
     assert claims["exp"] - claims["iat"] == timedelta(minutes=5).total_seconds()
+
+
+async def test_whatever_was_decided_is_recorded_so_that_it_can_be_decided_again(sim):
+    sim.clock.wind(microseconds=123_457)
+    bot, release = sim.caller(), sim.caller("release-bot")
+    bounded = sim.user_token(authorization_details=[{**REFUND, "amount": 10}])
+    for asked in (
+        bot.ask(REFUND),
+        bot.ask({**REFUND, "amount": 400_000}),
+        bot.ask(PAYOUT, scope="payments:read"),
+        bot.ask(DEPLOYMENT),
+        release.ask(DEPLOYMENT, scope="deployments:read"),
+        bot.exchange(sim.user_token(groups=["support"]), REFUND),
+        bot.exchange(bounded, REFUND),
+        sim.caller("legacy").ask(REFUND),
+    ):
+        await asked
+        sim.clock.wind(seconds=1, microseconds=1)
+    replaying = Replaying(sim.worker.policy.current())
+    pages = [page async for page in sim.worker.store.pages([*EntryKind])]
+    rows = [(row, json.loads(row.body)) for page in pages for row in page.rows]
+    redecided = [replaying.redecide(row, body) for row, body in rows if "answers" in body]
+    assert len(redecided) == 8
+    assert all(each.exact and not each.differences for each in redecided)

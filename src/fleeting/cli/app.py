@@ -13,6 +13,8 @@ from fleeting.cli.init import init
 from fleeting.cli.policy_diff import diff
 from fleeting.cli.policy_format import format_
 from fleeting.cli.policy_prove import prove
+from fleeting.cli.policy_replay import replay
+from fleeting.cli.policy_rightsize import rightsize
 from fleeting.cli.policy_schema import schema
 from fleeting.cli.request import request
 from fleeting.cli.serve import serve
@@ -72,6 +74,20 @@ add(
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg",
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
     cls=TakesIds,
+)
+add(
+    policy.app,
+    replay,
+    "fleeting policy replay --candidate new-policies --since 30d",
+    "fleeting policy replay --candidate HEAD~1",
+    "fleeting policy replay --type payment_refund --client support-bot",
+    "fleeting policy replay --candidate new-policies --fail-on newly-permitted --fail-on faults",
+)
+add(
+    policy.app,
+    rightsize,
+    "fleeting policy rightsize",
+    "fleeting policy rightsize --since 90d --headroom 50% --diff > tighter.patch",
 )
 add(
     policy.app,

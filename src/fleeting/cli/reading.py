@@ -22,7 +22,7 @@ def ledger_of(settings: Settings) -> Iterator[Evidence]:
         StoreUnavailableError: it cannot be reached, or is of another version.
     """
     check_database(settings)
-    engine = database_engine(settings.database, settings.directory)
+    engine = database_engine(settings.database, settings.directory, read_only=True)
     try:
         yield SqlArchive(engine)
     finally:

@@ -61,4 +61,4 @@ def fail(message: str = "") -> NoReturn:
 
 def counted(count: int, one: str, many: str = "") -> str:
     """Return ``1 file`` or ``2 files``."""
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

@@ -242,10 +242,14 @@ class ActionDecision:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one policy set says of one access request, an answer for each action asked."""
+    """What one policy set says of one access request, an answer for each action asked.
+
+    ceilings: the installation's own that it was made under, as the ledger writes them.
+    """
 
     policy_digest: str
     answers: tuple[ActionDecision, ...]
+    ceilings: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

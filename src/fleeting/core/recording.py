@@ -1,7 +1,7 @@
 """What each deed leaves in the ledger: the shape of every entry's body."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from fleeting.core.durations import format_duration
 from fleeting.core.errors import OAuthError
@@ -9,17 +9,21 @@ from fleeting.core.evidence import Entry, EntryKind
 from fleeting.core.issuance import act_claim
 from fleeting.core.limits import describe_approvals
 from fleeting.core.model import (
+    SCOPE_TYPE,
     AccessRequest,
     AccessToken,
     ActionDecision,
+    Client,
     Decision,
     Json,
     Limits,
     Operation,
+    Resource,
     SpendResult,
     Subject,
     TokenRecord,
 )
+from fleeting.core.operation_types import OperationType
 from fleeting.core.requests import Ask
 
 LONGEST_WRITTEN = 2_000
@@ -106,7 +110,45 @@ def request_json(request: AccessRequest) -> dict[str, Json]:
         "operations": operations_json(request.operations),
         "context": {k: list(v) if isinstance(v, tuple) else v for k, v in request.context.items()},
         "cnf": None if request.key is None else request.key.to_cnf(),
+        "client_ceilings": _client_ceilings(request),
+        "resource_ceilings": _ceilings(request.resource),
     }
+
+
+def _client_ceilings(request: AccessRequest) -> dict[str, Json]:
+    """Return what bounds the client: of the types and scopes it may ask for, those it asks for."""
+    client = request.client
+    members = _ceilings(client)
+    if client.insecure_bearer:
+        members["insecure_bearer"] = True
+    if client.types is not None:
+        asked = {operation.type for operation in request.operations}
+        members["types"] = _sorted(client.types & asked)
+    if client.scopes is not None:
+        asked = {a for each in request.operations if each.type == SCOPE_TYPE for a in each.actions}
+        members["scopes"] = _sorted(client.scopes & asked)
+    return members
+
+
+def _ceilings(holder: Client | Resource | OperationType) -> dict[str, Json]:
+    members: dict[str, Json] = {}
+    if holder.max_lifetime is not None:
+        members["max_lifetime"] = format_duration(holder.max_lifetime)
+    if holder.max_uses is not None:
+        members["max_uses"] = holder.max_uses
+    return members
+
+
+def installation_ceilings_json(
+    types: Collection[OperationType], hard_cap: timedelta
+) -> dict[str, Json]:
+    """Return the installation's own ceilings on operations of *types*."""
+    ceilings = {type_.name: _ceilings(type_) for type_ in types}
+    for type_ in types:
+        if type_.sensitive:
+            ceilings[type_.name]["sensitive"] = True
+    held: dict[str, Json] = {name: members for name, members in ceilings.items() if members}
+    return {"type_ceilings": held, "hard_cap": format_duration(hard_cap)}
 
 
 def _subject_json(subject: Subject) -> Json:
@@ -140,11 +182,13 @@ def decision_json(decision: Decision) -> dict[str, Json]:
     """Return a decision with every path, forbid and reason."""
     return {
         "policy_digest": decision.policy_digest,
-        "answers": [_answer_json(answer) for answer in decision.answers],
+        "answers": [answer_json(answer) for answer in decision.answers],
+        **decision.ceilings,
     }
 
 
-def _answer_json(answer: ActionDecision) -> Json:
+def answer_json(answer: ActionDecision) -> Json:
+    """Return what was decided of one action."""
     members: dict[str, Json] = {
         "operation": answer.operation,
         "action": answer.action,

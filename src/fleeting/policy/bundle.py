@@ -1,10 +1,11 @@
 """One loaded set of policies: immutable; a reload makes another and swaps one reference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from fleeting.core.model import AccessRequest, Decision
+from fleeting.core.recorded import NO_CEILING, Ceiling
 from fleeting.policy.deciding import Deciding
 from fleeting.policy.policies import Policy
 from fleeting.policy.schema import PolicyWorld
@@ -29,11 +30,22 @@ class PolicyBundle:
         Pure: the same request at the same instant has the same answer. It never raises for what
         a request says; what cannot be evaluated is refused.
         """
-        return Decision(
-            self.digest,
-            tuple(
-                self.deciding.decide(request, place, action, now=now)
-                for place, operation in enumerate(request.operations)
-                for action in operation.actions
-            ),
-        )
+        answers = [
+            self.deciding.decide(request, place, action, now=now)
+            for place, operation in enumerate(request.operations)
+            for action in operation.actions
+        ]
+        ceilings = self.deciding.ceilings_of(request.operations)
+        return Decision(self.digest, tuple(answers), ceilings)
+
+    def under(self, ceilings: Mapping[str, Ceiling], hard_cap: timedelta) -> "PolicyBundle":
+        """Return the same policies under other ceilings: those of a recorded decision, say.
+
+        ceilings: by operation type; a type that is not named has none.
+        """
+        types = {
+            name: ceilings.get(name, NO_CEILING).on(type_)
+            for name, type_ in self.world.types.items()
+        }
+        world = replace(self.world, types=types, hard_cap=hard_cap)
+        return replace(self, world=world, deciding=self.deciding.under(world))

@@ -1,6 +1,6 @@
 """From satisfied policies to a verdict: the path of least ceremony, unless a policy forbids it."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,11 +16,13 @@ from fleeting.core.model import (
     AccessRequest,
     ActionDecision,
     Client,
+    Json,
     Operation,
     Path,
     StepUp,
     Verdict,
 )
+from fleeting.core.recording import installation_ceilings_json
 from fleeting.policy.engine import DecisionEngine
 from fleeting.policy.facts import Facts, meets
 from fleeting.policy.policies import Policy
@@ -35,7 +37,8 @@ UNAPPROVED = "this needs approval by people, and approvals are not available yet
 
 
 ANSWERS = 8192
-"""How many answers are remembered at least; twice as many at most."""
+CEILINGS = 512
+"""How many of each are remembered at least; twice as many at most."""
 
 
 class Deciding:
@@ -45,7 +48,7 @@ class Deciding:
     one is exact.
     """
 
-    __slots__ = ("_answers", "_engine", "_policies", "_world")
+    __slots__ = ("_answers", "_ceilings", "_engine", "_policies", "_world")
 
     def __init__(
         self, policies: Mapping[str, Policy], world: PolicyWorld, engine: DecisionEngine
@@ -55,6 +58,21 @@ class Deciding:
         self._world = world
         self._engine = engine
         self._answers: Recent[Hashable, ActionDecision] = Recent(ANSWERS)
+        self._ceilings: Recent[tuple[str, ...], Mapping[str, Json]] = Recent(CEILINGS)
+
+    def under(self, world: PolicyWorld) -> "Deciding":
+        """Return the same policies in a *world* that differs in its ceilings alone."""
+        return Deciding(self._policies, world, self._engine)
+
+    def ceilings_of(self, operations: Sequence[Operation]) -> Mapping[str, Json]:
+        """Return the installation's ceilings on *operations*, as the ledger writes them."""
+        names = tuple([operation.type for operation in operations])
+        found = self._ceilings.get(names)
+        if found is None:
+            types = [self._world.types[name] for name in sorted({*names} & {*self._world.types})]
+            rendered = installation_ceilings_json(types, self._world.hard_cap)
+            found = self._ceilings.put(names, rendered)
+        return found
 
     def decide(
         self, request: AccessRequest, place: int, action: str, *, now: datetime

@@ -1,7 +1,7 @@
 """Reads off the hot path in any SQL database: SQLAlchemy Core, in threads (D7)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -23,7 +23,14 @@ from fleeting.core.evidence import (
 )
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.token_accounts import TokenState
-from fleeting.ports import TOKEN_GRACE, PolicySetRecord, SeenDirectory, StoreUnavailableError
+from fleeting.ports import (
+    TOKEN_GRACE,
+    Page,
+    PolicySetRecord,
+    SeenDirectory,
+    StoreUnavailableError,
+)
+from fleeting.stores.periods import Period, period_spans, read_stretch, stretches
 from fleeting.stores.pruning import Pruner
 from fleeting.stores.schema import (
     chains,
@@ -74,6 +81,22 @@ class SqlArchive:
             for row in rows:
                 yield row.read()
             place = (rows[-1].writer, rows[-1].sequence)
+
+    async def pages(
+        self,
+        kinds: Collection[EntryKind],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[Page]:
+        """See ``ports.Evidence``; a page is a bounded stretch of a chain, read by itself."""
+        period = Period(since, until)
+        spans = await self._read(lambda connection: period_spans(connection, period))
+        passed, total = 0, sum(span.last - span.after for span in spans)
+        for stretch in stretches(spans):
+            rows = await self._read(lambda it: read_stretch(it, stretch, kinds, period))  # noqa: B023 -- awaited at once
+            passed += stretch.last - stretch.after
+            yield Page(rows, passed, total)
 
     async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:
         """See ``ports.Evidence``."""

@@ -27,19 +27,21 @@ READ_SECONDS = 60
 """How long one of PostgreSQL's statements off the hot path may take."""
 
 
-def database_engine(database_url: str, base_dir: Path, *, create: bool = False) -> Engine:
+def database_engine(
+    database_url: str, base_dir: Path, *, create: bool = False, read_only: bool = False
+) -> Engine:
     """Return the synchronous engine for *database_url*; relative paths start at *base_dir*.
 
-    create: make the SQLite file if it is not there.
+    create: make the SQLite file if it is not there. read_only: the database refuses to be changed.
 
     Raises:
         ValueError: it is neither ``sqlite:///…`` nor ``postgresql://…``.
     """
     if database_url.startswith(SQLITE):
         path = sqlite_path(database_url, base_dir)
-        return sqlite_engine(path, create=create)
+        return sqlite_engine(path, create=create, read_only=read_only)
     if database_url.startswith(POSTGRES):
-        return postgres_engine(database_url)
+        return postgres_engine(database_url, read_only=read_only)
     raise ValueError(wrong_url(database_url))
 
 
@@ -122,13 +124,16 @@ def _in_wal_mode(connection: sqlite3.Connection) -> bool:
     return bool(mode == ("wal",))
 
 
-def sqlite_engine(path: Path, *, create: bool = False) -> Engine:
+def sqlite_engine(path: Path, *, create: bool = False, read_only: bool = False) -> Engine:
     """Return an engine that opens *path* anew each time, and so survives whatever befalls it."""
 
     def connect() -> sqlite3.Connection:
         if create:
             create_sqlite(path)
-        return connect_sqlite(path)
+        connection = connect_sqlite(path)
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     event.listen(engine, "begin", _begin_sqlite)
@@ -141,7 +146,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 
-def postgres_engine(database_url: str) -> Engine:
+def postgres_engine(database_url: str, *, read_only: bool = False) -> Engine:
     """Return a small pool of psycopg connections that never hang for ever.
 
     Raises:
@@ -155,7 +160,8 @@ def postgres_engine(database_url: str) -> Engine:
         "connect_timeout": CONNECT_SECONDS,
         "client_encoding": "utf8",  # where the database has none, psycopg would answer bytes
         "application_name": "fleeting",
-        "options": f"-c statement_timeout={READ_SECONDS * 1000} -c timezone=UTC",
+        "options": f"-c statement_timeout={READ_SECONDS * 1000} -c timezone=UTC"
+        + (" -c default_transaction_read_only=on" if read_only else ""),
     }
     return create_engine(
         url, pool_size=2, max_overflow=4, pool_pre_ping=True, connect_args=arguments

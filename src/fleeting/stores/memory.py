@@ -1,7 +1,7 @@
 """Memory: the reference store, dictionaries behind the same contract; gone with the process."""
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -28,6 +28,7 @@ from fleeting.ports import (
     Clock,
     KeptPolicySet,
     Outcome,
+    Page,
     PolicySetRecord,
     PolicyState,
     SeenDirectory,
@@ -130,6 +131,23 @@ class MemoryStore:
         for row in self._rows():
             if since is None or row.at_us >= microseconds(since):
                 yield row.read()
+
+    async def pages(
+        self,
+        kinds: Collection[EntryKind],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[Page]:
+        """See ``ports.Evidence``; a page is a chain."""
+        low, high = ((None if at is None else microseconds(at)) for at in (since, until))
+        self._check()
+        chains = [list(chain) for _, chain in sorted(self.tables.ledger.items())]
+        passed, total = 0, sum(map(len, chains))
+        for chain in chains:
+            passed += len(chain)
+            rows = [row for row in chain if row.kind in kinds and _within(row.at_us, low, high)]
+            yield Page(rows, passed, total)
 
     async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:
         """See ``ports.Evidence``."""
@@ -240,6 +258,10 @@ class MemoryStore:
     def _check(self) -> None:
         if not self.available:
             raise StoreUnavailableError("the memory store is made to be unavailable")
+
+
+def _within(at_us: int, low: int | None, high: int | None) -> bool:
+    return (low is None or at_us >= low) and (high is None or at_us < high)
 
 
 def _save_policy(tables: MemoryTables, settlement: Settlement) -> None:
