@@ -209,6 +209,28 @@ def test_a_recorded_request_is_asked_again_as_it_was(suppose, declared, refund, 
         assert recorded_request(body, asked.now, declared, request_id="hypothetical") == asked
 
 
+def test_a_decision_for_an_enforcement_point_is_asked_again_as_one(suppose, declared):
+    from fleeting.core.evaluations import asking_client
+    from fleeting.core.model import AskedBy
+    from fleeting.core.recording import request_json
+
+    asked = suppose(key="none", client="old")
+    request = asked.request
+    evaluation = replace(request, asked_by=AskedBy.EVALUATION, client=asking_client(request.client))
+    body = request_json(evaluation)
+    again = recorded_request(body, asked.now, declared, request_id="hypothetical")
+    assert again == replace(asked, request=evaluation)
+
+
+def test_what_no_version_wrote_cannot_be_read(suppose, declared):
+    from fleeting.core.declaring import DeclarationError
+    from fleeting.core.recording import request_json
+
+    body = {**request_json(suppose().request), "subject": 7}
+    with pytest.raises(DeclarationError, match="it cannot be read"):
+        recorded_request(body, suppose().now, declared)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -143,7 +143,7 @@ class RequestReader:
         if parties is None:
             if len(self._parties) >= _MOST_PARTIES:
                 self._parties.clear()
-            parties = self._parties[key] = _read_parties(body, self._decimals)
+            parties = self._parties[key] = read_parties(body, self._decimals)
         return AccessRequest(
             original(row.request_id),
             original(row.txn or ""),
@@ -158,7 +158,8 @@ class RequestReader:
         )
 
 
-def _read_parties(body: Members, decimals: Decimals) -> Parties:
+def read_parties(body: Members, decimals: Decimals) -> Parties:
+    """Return who asked whom for whom, according to the *body* of an entry; see ``readable``."""
     return Parties(
         AskedBy(body["asked_by"]),
         _subject(body["subject"], decimals),

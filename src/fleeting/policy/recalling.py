@@ -1,4 +1,4 @@
-"""Make an access request again out of what the ledger kept of it."""
+"""Make an access request again out of what the ledger kept of it, to be asked today."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,19 +8,10 @@ from typing import Any
 from fleeting.core.context import parse_context
 from fleeting.core.declaring import DeclarationError
 from fleeting.core.errors import OAuthError
-from fleeting.core.model import (
-    SCOPE_TYPE,
-    AccessRequest,
-    Actor,
-    AskedBy,
-    Client,
-    Operation,
-    SenderConstraint,
-    SenderKey,
-    Subject,
-    SubjectKind,
-)
+from fleeting.core.evaluations import asking_client
+from fleeting.core.model import SCOPE_TYPE, AccessRequest, AskedBy, Client, Operation, Resource
 from fleeting.core.operations import OperationType, parse_operation
+from fleeting.core.recorded import Parties, decimal_fields, read_parties, readable
 from fleeting.policy.hypothetical import Declared, Hypothetical
 
 
@@ -29,79 +20,54 @@ def recorded_request(
 ) -> Hypothetical:
     """Return the request that the ledger entry with *body* recorded, asked when it was asked.
 
-    What the ledger does not hold, the ceilings of client and resource, is as it is declared now.
+    Who asked, for whom and what, is as it was; what client and resource may, is as declared now.
 
     Raises:
         DeclarationError: policy was never asked about it, or it does not fit what is declared now.
     """
     if not body.get("operations"):
         raise DeclarationError("it was refused before policy was asked")
-    client = declared.clients.get(body["client"])
-    resource = declared.catalogue.resources.get(body["resource"])
-    if client is None or resource is None:
-        missing = f"client {body['client']}" if client is None else f"resource {body['resource']}"
-        raise DeclarationError(f"its {missing} is no longer declared")
     types = declared.catalogue.types
+    parties = _parties(body, types)
+    client, resource = _today(parties, declared)
     try:
         request = AccessRequest(
             id=request_id,
             txn=request_id,
-            asked_by=AskedBy(body["asked_by"]),
-            subject=_subject(body["subject"], types),
-            actors=_actors(body.get("act")),
-            client=_client(client, body),
+            asked_by=parties.asked_by,
+            subject=parties.subject,
+            actors=parties.actors,
+            client=client,
             resource=resource,
             operations=tuple(_operation(each, types) for each in body["operations"]),
             context=parse_context(body["context"], declared.context_keys),
-            key=_key(body.get("cnf")),
+            key=parties.key,
         )
     except OAuthError as error:
         raise DeclarationError(f"it does not fit what is declared now: {error}") from error
     return Hypothetical(request, at)
 
 
-def _client(client: Client, body: Mapping[str, Any]) -> Client:
-    return replace(client, groups=frozenset(body.get("client_groups", ())))
+def _parties(body: Mapping[str, Any], types: Mapping[str, OperationType]) -> Parties:
+    try:
+        return readable(lambda: read_parties(body, decimal_fields(types)))
+    except ValueError as error:
+        raise DeclarationError(f"it cannot be read: {error}") from error
+
+
+def _today(parties: Parties, declared: Declared) -> tuple[Client, Resource]:
+    asked, named = parties.client.client_id, parties.resource.identifier
+    client = declared.clients.get(asked)
+    resource = declared.catalogue.resources.get(named)
+    if client is None or resource is None:
+        missing = f"client {asked}" if client is None else f"resource {named}"
+        raise DeclarationError(f"its {missing} is no longer declared")
+    if parties.asked_by is AskedBy.EVALUATION:
+        client = asking_client(client)
+    return replace(client, groups=parties.client.groups), resource
 
 
 def _operation(body: Mapping[str, Any], types: Mapping[str, OperationType]) -> Operation:
     if body["type"] == SCOPE_TYPE:
         return Operation(SCOPE_TYPE, tuple(body["actions"]), {})
     return parse_operation(dict(body), types)
-
-
-def _subject(body: Mapping[str, Any], types: Mapping[str, OperationType]) -> Subject:
-    bounds = body.get("operations")
-    return Subject(
-        kind=SubjectKind(body["kind"]),
-        id=body["id"],
-        groups=frozenset(body.get("groups", ())),
-        attributes={
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in body.get("attributes", {}).items()
-        },
-        issuer=body.get("issuer"),
-        acr=body.get("acr"),
-        auth_time=_instant(body.get("auth_time")),
-        not_after=_instant(body.get("not_after")),
-        operations=None if bounds is None else tuple(_operation(each, types) for each in bounds),
-    )
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _actors(act: Mapping[str, Any] | None) -> tuple[Actor, ...]:
-    chain: list[Actor] = []
-    while act is not None:
-        chain.append(Actor(act["sub"], act.get("iss"), act.get("client_id")))
-        act = act.get("act")
-    return tuple(chain)
-
-
-def _key(cnf: Mapping[str, Any] | None) -> SenderKey | None:
-    if cnf is None:
-        return None
-    constraint = SenderConstraint.DPOP if "jkt" in cnf else SenderConstraint.MTLS
-    return SenderKey(constraint, next(iter(cnf.values())))
