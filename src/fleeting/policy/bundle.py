@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from fleeting.core.model import AccessRequest, Decision
+from fleeting.core.model import AccessRequest, ActionDecision, Decision
 from fleeting.core.recorded import NO_CEILING, Ceiling
 from fleeting.policy.deciding import Deciding
 from fleeting.policy.policies import Policy
@@ -30,13 +30,19 @@ class PolicyBundle:
         Pure: the same request at the same instant has the same answer. It never raises for what
         a request says; what cannot be evaluated is refused.
         """
-        answers = [
-            self.deciding.decide(request, place, action, now=now)
-            for place, operation in enumerate(request.operations)
-            for action in operation.actions
-        ]
         ceilings = self.deciding.ceilings_of(request.operations)
-        return Decision(self.digest, tuple(answers), ceilings)
+        return Decision(self.digest, self.answers(request, now=now), ceilings)
+
+    def answers(self, request: AccessRequest, *, now: datetime) -> tuple[ActionDecision, ...]:
+        """Return the answers of ``decide`` alone, in its order."""
+        decide = self.deciding.decide
+        return tuple(
+            [
+                decide(request, place, action, now=now)
+                for place, operation in enumerate(request.operations)
+                for action in operation.actions
+            ]
+        )
 
     def under(self, ceilings: Mapping[str, Ceiling], hard_cap: timedelta) -> "PolicyBundle":
         """Return the same policies under other ceilings: those of a recorded decision, say.

@@ -106,7 +106,7 @@ class Replaying:
         self._candidate = candidate
         self._only = operation_type
         self._reader = RequestReader(candidate.world.types, dumps)
-        self._worlds: Recent[str, PolicyBundle] = Recent(_WORLDS)
+        self._worlds: Recent[Hashable, PolicyBundle] = Recent(_WORLDS)
         # By identity: what is decided alike is one object, remembered by what decides.
         self._rendered: dict[int, tuple[ActionDecision, Json]] = {}
         self._known: Recent[Hashable, tuple[ActionDecision, tuple[Difference, ...]]] = Recent(
@@ -122,7 +122,7 @@ class Replaying:
         """
         request = self._reader.request(row, body)
         bundle = self._under(body)
-        decision = bundle.decide(request, now=decided_at(row))
+        decision = Decision(bundle.digest, bundle.answers(request, now=decided_at(row)))
         if request.subject.operations is not None:
             types = _declared(request, bundle.world.types)
             decision = within_subject_token(request, decision, types)
@@ -133,7 +133,7 @@ class Replaying:
 
     def _under(self, body: Mapping[str, Any]) -> PolicyBundle:
         """Return the candidate in the world of *body*: ceilings are recorded, for they change."""
-        key = f"{body['hard_cap']} {body.get('type_ceilings')}"
+        key = self._dumps((body["hard_cap"], body.get("type_ceilings")))
         known = self._worlds.get(key)
         if known is None:
             ceilings, hard_cap = recorded_ceilings(body)
