@@ -16,6 +16,7 @@ _PARTS = {
     "enforce": "bench.enforce",
     "spend": "bench.spend",
     "decide": "bench.decide",
+    "reload": "bench.reload",
     "memory": "bench.memory",
     "profile": "bench.profiling",
 }

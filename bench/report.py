@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
-ORDER = ("Issue", "Enforce", "Spend", "Decide", "Memory", "Where the microseconds go")
+ORDER = ("Issue", "Enforce", "Spend", "Decide", "Reload", "Memory", "Where the microseconds go")
 _HEAD = """# Results
 
 Written by `python -m bench` (`make bench`); each section says when. One server process is pinned
