@@ -18,6 +18,7 @@ _PARTS = {
     "decide": "bench.decide",
     "replay": "bench.replay",
     "prove": "bench.prove",
+    "reload": "bench.reload",
     "memory": "bench.memory",
     "profile": "bench.profiling",
 }

@@ -61,7 +61,7 @@ class PolicySetRecord:
 
 @dataclass(frozen=True, slots=True)
 class KeptPolicySet:
-    """A policy set and its one text."""
+    """A policy set and its one text, which is ASCII without U+0000."""
 
     record: PolicySetRecord
     text: str

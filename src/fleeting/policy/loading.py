@@ -72,7 +72,10 @@ def load_steps(
         raise PolicyProblems([*loading.problems, *repeated])
     digest = set_digest(files, world.types)
     yield
-    policies = {policy.id: policy for _, policy in loading.loaded}
+    policies: dict[str, Policy] = {}
+    for policy in loading.released():
+        policies[policy.id] = policy
+        yield
     engine = build_engine(policies.values(), world, verify, on_disagreement)
     return PolicyBundle(
         policies=policies,
@@ -124,10 +127,17 @@ class _Loading:
     def validate(self) -> Iterator[None]:
         """Have the Cedar validator check what was parsed; it looks at each policy by itself."""
         schema = cedarpy.Schema.from_str(self.schema)
-        for start in range(0, len(self._unchecked), _VALIDATED_AT_ONCE):
-            some = self._unchecked[start : start + _VALIDATED_AT_ONCE]
+        while self._unchecked:
+            some = self._unchecked[-_VALIDATED_AT_ONCE:]
+            del self._unchecked[-_VALIDATED_AT_ONCE:]
             self.problems += validate(some, schema, self.world)
             yield
+
+    def released(self) -> Iterator[Policy]:
+        """Yield the policies in order, letting go of texts one by one: all at once takes long."""
+        self.loaded.reverse()
+        while self.loaded:
+            yield self.loaded.pop()[1]
 
 
 def _repeated_ids(loaded: Iterable[tuple[PolicyText, Policy]]) -> Iterable[Problem]:

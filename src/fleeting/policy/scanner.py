@@ -85,9 +85,8 @@ class PolicyText:
     ) -> Problem:
         """Return a problem with this policy, at its start unless *at* says where."""
         offset = self.start + (at or 0)
-        before = self.source.text[:offset]
-        line = before.count("\n") + 1
-        column = offset - (before.rfind("\n") + 1) + 1
+        line = self.source.text.count("\n", 0, offset) + 1
+        column = offset - self.source.text.rfind("\n", 0, offset)
         return Problem(self.source.name, line, column, message, hint, policy, rule)
 
 

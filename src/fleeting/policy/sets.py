@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from types import MappingProxyType
 
@@ -19,27 +19,27 @@ class StoredSetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Policies and the operation types they speak of: what is loaded, stored and named as one."""
+    """Policies and the operation types they speak of: what is loaded, stored and named as one.
+
+    text: ASCII; no file in it can pass for two of another split, and where the files stand is no
+    part of it, so that the same files are the same set anywhere.
+    digest: the SHA-256 of the text, in hex; what evidence names.
+    """
 
     sources: tuple[PolicySource, ...]
     types: Mapping[str, OperationType]
+    text: str = field(init=False, repr=False)
+    digest: str = field(init=False)
 
-    @property
-    def text(self) -> str:
-        """The one text of this set, in which no file can pass for two of another split.
-
-        Where the files stand is no part of it, so that the same files are the same set anywhere.
-        """
+    def __post_init__(self) -> None:
+        """Write the text, which takes long enough to be done but once."""
         members = {
             "policies": sorted((PurePath(each.name).name, each.text) for each in self.sources),
             "types": {name: type_table(type_) for name, type_ in sorted(self.types.items())},
         }
-        return json.dumps(members, separators=(",", ":"))
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the text, in hex; what evidence names."""
-        return text_digest(self.text)
+        text = json.dumps(members, separators=(",", ":"))
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "digest", text_digest(text))
 
 
 def text_digest(text: str) -> str:

@@ -11,6 +11,9 @@ T = TypeVar("T")
 SLICE_SECONDS = 0.0005
 """How long the loop is held at a time; one step may take longer."""
 
+LONGEST_SLICE_SECONDS = 0.004
+"""The same where every turn of the loop takes long anyhow."""
+
 PATIENCE = 5
 """How long requests in flight are waited for, in times of what a slice took."""
 
@@ -26,14 +29,16 @@ async def paced(steps: Generator[None, None, T], busy: Callable[[], bool]) -> T:
     collects = gc.isenabled()
     gc.disable()
     try:
+        waited = 0.0
         while True:
             began = perf_counter()
+            length = min(max(SLICE_SECONDS, waited / PATIENCE), LONGEST_SLICE_SECONDS)
             try:
-                _slice(steps, began + SLICE_SECONDS)
+                _slice(steps, began + length)
             except StopIteration as done:
                 result: T = done.value
                 return result
-            await _give_way(busy, perf_counter() - began)
+            waited = await _give_way(busy, perf_counter() - began)
     finally:
         gc.freeze()  # what was built stays: to look through it for garbage is long and in vain
         if collects:
@@ -46,8 +51,10 @@ def _slice(steps: Generator[None, None, T], until: float) -> None:
         next(steps)
 
 
-async def _give_way(busy: Callable[[], bool], took: float) -> None:
-    until = perf_counter() + took * PATIENCE
-    await asyncio.sleep(0)  # let in who waits at the door
-    while busy() and perf_counter() < until:  # noqa: ASYNC110 -- busy servers have no event
+async def _give_way(busy: Callable[[], bool], took: float) -> float:
+    """Let in who waits at the door, and wait for them; return how long that was."""
+    began = perf_counter()
+    await asyncio.sleep(0)
+    while busy() and perf_counter() < began + took * PATIENCE:  # noqa: ASYNC110 -- no event
         await asyncio.sleep(_PAUSE_SECONDS)
+    return perf_counter() - began

@@ -114,8 +114,7 @@ class SqlArchive:
     async def policy_text(self, digest: str) -> str | None:
         """See ``ports.PolicySets``."""
         query = select(policy_sets.c.body).where(policy_sets.c.digest == storable(digest))
-        body = await self._read(lambda connection: connection.execute(query).scalar())
-        return None if body is None else original(body)
+        return await self._read(lambda connection: connection.execute(query).scalar())
 
     async def policy_records(self) -> Sequence[PolicySetRecord]:
         """See ``ports.PolicySets``."""

@@ -153,7 +153,7 @@ def kept_row(kept: KeptPolicySet) -> tuple[str, int, str, str, str]:
         microseconds(record.stored_at),
         storable(record.by),
         storable(record.source),
-        storable(kept.text),
+        kept.text,
     )
 
 
