@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fleeting.core.operations import contains
+from fleeting.usecases.guarding import read_own_token
 from tests.attacks.scene import CALL
 from tests.simulator import DEPLOYMENT, PAYOUT, REFUND, claims_of
 
@@ -189,7 +190,8 @@ async def test_numbers_are_compared_as_numbers(sim):
         response = await guard.spend(token, {**PAYOUT, "amount": amount})
         assert response.status_code == status, amount
     types = sim.installation.load().types
-    operations = sim.worker.use_cases.spend_token.guards.read(token).operations
+    declared = sim.worker.policy.rules().installation
+    operations = read_own_token(declared, sim.worker.signing_keys, token).operations
     assert contains(operations[0], operations[0], types["payout"])
 
 
