@@ -2,8 +2,13 @@
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.simulator import serve, simulator
+
+# No test fails because a machine is busy: neither a deadline nor how quickly examples are made.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)
