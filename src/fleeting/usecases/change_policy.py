@@ -22,7 +22,7 @@ from fleeting.ports import (
 
 _ATTEMPTS = 8
 _REFUSED = " refused "
-"""Stands, of what was seen of a directory, between the set taken last and what was refused since."""
+"""Stands between the set that was taken last from a directory and what was refused since."""
 
 
 class PolicyChangeError(Exception):
