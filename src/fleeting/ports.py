@@ -69,7 +69,10 @@ class KeptPolicySet:
 
 @dataclass(frozen=True, slots=True)
 class SeenDirectory:
-    """What a directory of policies held when it was last looked at; place: on which machine."""
+    """What a directory of policies held when it was last looked at; place: on which machine.
+
+    digest: of the set that was taken from it, with what was refused since, if anything was.
+    """
 
     place: str
     digest: str

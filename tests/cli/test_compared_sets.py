@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from fleeting.cli.compared_sets import named_sources
+from fleeting.cli.compared_sets import named_set
 from fleeting.cli.terminal import CommandError
 from fleeting.policy import PolicySource
 from fleeting.server.settings import load_settings
@@ -17,14 +17,14 @@ def settings(config):
 
 def test_a_digest_names_a_recorded_set(settings):
     known = {"0123456789abcdef": RECORDED}
-    assert named_sources("0123456789abcdef", settings, known.get) is RECORDED
+    assert named_set("0123456789abcdef", settings, known.get) is RECORDED
     with pytest.raises(CommandError, match="no digest of a recorded set"):
-        named_sources("fedcba9876543210", settings, known.get)
+        named_set("fedcba9876543210", settings, known.get)
 
 
 def test_a_directory_is_looked_for_here_and_in_the_installation(settings, tmp_path):
-    assert len(named_sources("policies", settings)) == 2
-    assert len(named_sources("here/policies", settings)) == 2
+    assert len(named_set("policies", settings).sources) == 2
+    assert len(named_set("here/policies", settings).sources) == 2
 
 
 def git(directory, *arguments):
@@ -39,7 +39,7 @@ def test_policies_outside_of_the_repository_need_a_directory(settings, tmp_path)
     git(settings.directory, "commit", "-q", "--allow-empty", "-m", "one")
     outside = replace(settings, policies=tmp_path)
     with pytest.raises(CommandError, match="is outside of the repository"):
-        named_sources("HEAD", outside)
+        named_set("HEAD", outside)
 
 
 def test_a_committed_file_that_is_no_text_is_told(settings):
@@ -48,10 +48,10 @@ def test_a_committed_file_that_is_no_text_is_told(settings):
     git(settings.directory, "add", ".")
     git(settings.directory, "commit", "-qm", "one")
     with pytest.raises(CommandError, match=r"HEAD:policies/bad.cedar cannot be read"):
-        named_sources("HEAD", settings)
+        named_set("HEAD", settings)
 
 
 def test_without_git_there_are_no_revisions(settings, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CommandError, match="no git revision"):
-        named_sources("HEAD", settings)
+        named_set("HEAD", settings)

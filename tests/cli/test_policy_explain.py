@@ -152,10 +152,12 @@ def test_what_is_wrong_is_told(fleeting, config, options, message):
                 "key": "dpop",
                 "not_before": "08:00",
             },
-            "no force, a ticket, a fresh login with acr gold, a key (dpop), the same at 08:00",
+            "no force, a ticket, a fresh login with acr gold, a key (dpop) and the same at 08:00",
         ),
         ({"login": {"acr": None}}, "a stronger login"),
+        ({"fields": {"amount": 5}, "approval": True}, "amount 5 and approval by people"),
         ({"fields": 5}, "{'fields': 5}"),
+        ({}, "{}"),
         ("x\x1b", "x?"),
     ],
 )

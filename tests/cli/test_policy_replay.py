@@ -193,6 +193,18 @@ def test_the_same_policies_that_decide_otherwise_are_a_fault(fleeting, day):
     assert "this must not be" in done.stderr
 
 
+def test_a_recorded_set_is_the_very_same_whatever_types_are_declared_since(fleeting, day):
+    assert fleeting("policy", "load", "-c", day).exit_code == 0
+    (kept,) = json.loads(fleeting("policy", "sets", "-c", day, "--json").stdout)
+    text = day.read_text()
+    later = '[types.later]\nactions = ["do"]\n[types.later.fields]\nid = { kind = "exact" }\n'
+    day.write_text(text.replace("[[resources]]", f"{later}\n[[resources]]", 1))
+    replay = ("policy", "replay", "-c", day, "--since", SINCE, "--candidate")
+    again = fleeting(*replay, kept["digest"])
+    assert "10 requests had been decided by these very policies: the same again" in again.stdout
+    assert "these very policies" not in fleeting(*replay, "policies").stdout
+
+
 def test_a_body_that_is_no_object_cannot_be_read(fleeting, day):
     import sqlite3
 

@@ -61,6 +61,7 @@ def test_a_sarif_log_has_the_shape_that_readers_ask_for(tmp_path):
     rules = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == [*ERRORS, *WARNINGS]
     assert all(rule["shortDescription"]["text"] and rule["help"]["text"] for rule in rules)
+    assert not any("](" in rule["help"]["text"] for rule in rules)
     for result, found in zip(run["results"], problems, strict=True):
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"] == found.rule
         assert result["level"] in ("error", "warning")

@@ -131,7 +131,7 @@ def test_more_headroom_leaves_more(rightsize):
 def test_too_little_evidence_is_said(rightsize):
     done = rightsize("--min-uses", "1000")
     assert "nothing to propose" in done.stdout
-    assert "small-refunds: 60 uses of its tokens: at least 1000 are asked" in done.stdout
+    assert "small-refunds: 60 uses of its tokens; at least 1000 are needed" in done.stdout
 
 
 def test_what_does_not_stand_the_trial_is_not_proposed_and_said(fleeting, config):

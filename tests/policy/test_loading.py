@@ -55,10 +55,10 @@ def test_a_permit_may_say_nothing_of_limits(load):
     ("annotations", "said"),
     [
         ('@reason("x")', '1:1: this policy has no @id (write such as @id("small-refunds"))'),
-        ('@id("")', "1:1: @id cannot be read: an id has 1 to 100 letters"),
+        ('@id("")', "1:1: @id cannot be read: an id has 1 to 100 ASCII letters"),
         ("@id", "1:1: @id cannot be read"),
         ('@id("a b")', "1:1: @id cannot be read"),
-        ('@id("а")', "1:1: @id cannot be read"),  # noqa: RUF001 -- Cyrillic, that is the point
+        ('@id("а")', "or '-', and no CYRILLIC SMALL LETTER A"),  # noqa: RUF001 -- Cyrillic, that is the point
         ('@id("a") @lifetme("5m")', "unknown annotation @lifetme (did you mean 'lifetime'?)"),
         ('@id("a") @zzzzz("5m")', "unknown annotation @zzzzz (known are @id, @description"),
         ('@id("a") @lifetime("5 m")', "1:10: @lifetime cannot be read: '5 m' is not a duration"),

@@ -132,7 +132,7 @@ def test_decimals_stay_decimals(ask, transfer):
 def test_too_few_uses_prove_nothing(uses):
     sized = Sized(SMALL, uses(1, 2), Margins(least_uses=20))
     assert sized.proposals == []
-    assert sized.why_left() == {"small": "2 uses of its tokens: at least 20 are asked"}
+    assert sized.why_left() == {"small": "2 uses of its tokens; at least 20 are needed"}
     never = SMALL + '@id("never") permit (principal in Group::"x", action, resource);\n'
     assert Sized(never, uses(1), Margins(least_uses=20)).why_left()["never"] == (
         "nothing asked for it, but little was used at all"

@@ -35,6 +35,7 @@ from tests.simulator import (
 
 STOP = '@id("stop") @reason("closed today") forbid (principal, action, resource);'
 SHORTER = POLICIES.replace('@lifetime("60s")', '@lifetime("30s")')
+COLOUR = 'colour = { type = "string", required = false }'
 WHO = Origin("alice@here", "test", 1, "the store")
 
 
@@ -306,8 +307,24 @@ async def test_a_rollback_outlives_a_restart_and_a_change_while_it_stood_is_load
     async with AsyncExitStack() as stack:
         sim = await start(installation, stack, WoundClock())
         refused(await sim.caller().ask(REFUND), "access_denied")
-        (last,) = [entry for entry in await deeds(sim) if entry.body["live"] == live(sim)]
-        assert last.body["how"] == "start of the server"
+        loads = [entry.body for entry in await deeds(sim) if entry.body["live"] == live(sim)]
+        assert [body["how"] for body in loads] == ["start of the server"]
+
+
+async def test_what_only_a_restart_makes_right_is_loaded_by_the_restart(tmp_path, log):
+    installation = Installation(tmp_path, database="sqlite:///fleeting.db").write()
+    async with AsyncExitStack() as stack:
+        sim = await start(installation, stack, WoundClock())
+        text = installation.config.read_text()
+        installation.config.write_text(text.replace("[context]", f"[context]\n{COLOUR}"))
+        file(sim).write_text(POLICIES + STOP.replace(";", " when { context.request has colour };"))
+        await eventually(lambda: sim.worker.reloading.report()["troubles"])
+        assert "settings that changed need a restart" in str(log)
+        first = live(sim)
+    async with AsyncExitStack() as stack:
+        sim = await start(installation, stack, WoundClock())
+        assert live(sim) != first
+        assert not (await ready(sim))["troubles"]
 
 
 async def test_a_worker_that_replaces_another_serves_what_is_live_beside_a_wrong_directory(
@@ -400,7 +417,7 @@ async def test_nothing_is_served_by_a_set_that_cannot_be_had(tmp_path):
     with closing(sqlite3.connect(tmp_path / "fleeting.db", isolation_level=None)) as connection:
         connection.execute(f"UPDATE policy_state SET live = '{UNKNOWN}'")
     async with AsyncExitStack() as stack:
-        with pytest.raises(UnusableSetError, match="keeps no policy set"):
+        with pytest.raises(UnusableSetError, match=r"keeps no policy set .*'fleeting policy load'"):
             await start(installation, stack, WoundClock())
 
 

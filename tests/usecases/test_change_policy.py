@@ -165,6 +165,25 @@ async def test_a_directory_that_is_wrong_is_recorded_once_and_changes_nothing(st
     assert len(await recorded(store)) == 2
 
 
+async def test_what_was_refused_is_loaded_once_it_is_right(store, deeds):
+    await deeds.take_directory(ONE, WHO, PLACE)
+    await deeds.refuse_directory(TWO.digest, TWO.digest, "needs a restart", WHO, PLACE)
+    assert (await deeds.take_directory(TWO, WHO, PLACE)).live == TWO.digest
+    assert (await deeds.take_directory(TWO, WHO, PLACE)).live == TWO.digest
+
+
+async def test_a_slip_that_is_taken_back_undoes_no_promotion(store, deeds):
+    await deeds.take_directory(ONE, WHO, PLACE)
+    await deeds.shadow(TWO.digest, WHO, TWO)
+    await deeds.promote(WHO)
+    for _ in range(2):
+        await deeds.refuse_directory("unread:1", None, "bad", WHO, PLACE)
+        assert (await deeds.take_directory(ONE, WHO, PLACE)).live == TWO.digest
+    kinds = [kind for kind, _ in await recorded(store)]
+    assert kinds.count(EntryKind.POLICY_REFUSED) == 2
+    assert (await deeds.take_directory(THREE, WHO, PLACE)).live == THREE.digest
+
+
 class Racing(MemoryStore):
     """A store in which somebody else always comes first."""
 

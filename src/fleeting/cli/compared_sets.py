@@ -4,15 +4,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from fleeting.cli.terminal import CommandError
-from fleeting.policy import PolicyBundle, PolicyProblems, PolicySource, load_policies
+from fleeting.policy import PolicyBundle, PolicyProblems, PolicySet, PolicySource, load_policies
 from fleeting.server.installing import POLICY_SUFFIX, policy_sources, policy_world
 from fleeting.server.settings import Settings
 
-SourcesByDigest: TypeAlias = Callable[[str], list[PolicySource] | None]
+SetByDigest: TypeAlias = Callable[[str], PolicySet | None]
 """Returns the recorded set whose digest begins so; None where there is none, or several."""
 
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -20,38 +21,39 @@ _TIMEOUT_SECONDS = 30
 
 
 def load_named(
-    name: str, settings: Settings, recorded: SourcesByDigest | None = None
+    name: str, settings: Settings, recorded: SetByDigest | None = None, *, as_recorded: bool = False
 ) -> PolicyBundle:
     """Return the set called *name*, in the world of the installation as it is now.
+
+    as_recorded: a recorded set comes with its own operation types, and so is the very same set.
 
     Raises:
         CommandError: there is none, or it cannot be loaded with what is declared now.
     """
-    sources = named_sources(name, settings, recorded)
+    found = named_set(name, settings, recorded)
+    types = found.types if as_recorded else settings.types
     try:
-        return load_policies(sources, policy_world(settings))
-    except PolicyProblems as found:
-        told = "\n".join(f"  {each}" for each in found.problems)
+        return load_policies(found.sources, policy_world(replace(settings, types=types)))
+    except PolicyProblems as error:
+        told = "\n".join(f"  {each}" for each in error.problems)
         message = f"{name} cannot be loaded with today's fleeting.toml:\n{told}"
         raise CommandError(message) from None
 
 
-def named_sources(
-    name: str, settings: Settings, recorded: SourcesByDigest | None = None
-) -> list[PolicySource]:
-    """Return the files of the set called *name*.
+def named_set(name: str, settings: Settings, recorded: SetByDigest | None = None) -> PolicySet:
+    """Return the set called *name*: a recorded one with its types, others with those of now.
 
     Raises:
         CommandError: there is none.
     """
     for directory in (Path(name), settings.directory / name):
         if directory.is_dir():
-            return policy_sources(directory)
+            return PolicySet(tuple(policy_sources(directory)), settings.types)
     if recorded is not None and _DIGEST.fullmatch(name) is not None:
         found = recorded(name)
         if found is not None:
             return found
-    return _from_git(name, settings)
+    return PolicySet(tuple(_from_git(name, settings)), settings.types)
 
 
 # Git: asked about files only, so that nothing of the working tree changes.

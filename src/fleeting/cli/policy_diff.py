@@ -40,7 +40,7 @@ def diff(
     found, but something is not proved.
     """
     from fleeting.cli.compared_sets import load_named
-    from fleeting.cli.policy_sets import recorded_sources
+    from fleeting.cli.policy_sets import recorded_set
     from fleeting.cli.proving import UNPROVED, asking_parties, effort
     from fleeting.server.settings import config_path, load_settings
 
@@ -48,7 +48,7 @@ def diff(
     from fleeting.policy.proving.comparing import compare
 
     settings = load_settings(config_path(config))
-    recorded = partial(recorded_sources, settings)
+    recorded = partial(recorded_set, settings)
     before = load_named(old, settings, recorded)
     after = load_named(new or str(settings.policies), settings, recorded)
     found = compare(before, after, asking_parties(settings), tries)

@@ -90,7 +90,7 @@ def _replay(
     client: str | None,
 ) -> "Replayed":
     from fleeting.cli.compared_sets import load_named
-    from fleeting.cli.policy_sets import recorded_sources
+    from fleeting.cli.policy_sets import recorded_set
     from fleeting.cli.reading import ledger_of
     from fleeting.cli.replay_text import Replayed
     from fleeting.cli.sifting import REQUESTS, deciding, dumps, progress, sift
@@ -101,7 +101,7 @@ def _replay(
     settings = load_settings(config_path(config))
     since, until = span(*period)
     name = candidate or str(settings.policies)
-    bundle = load_named(name, settings, partial(recorded_sources, settings))
+    bundle = load_named(name, settings, partial(recorded_set, settings), as_recorded=True)
     check_type(settings, type_)
     replaying = Replaying(bundle, operation_type=type_, dumps=dumps)
     report = ReplayReport()
@@ -145,8 +145,8 @@ def _remark(report: "ReplayReport") -> None:
 
     if report.faults.count:
         complain(
-            f"{report.faults.count:,} decisions of these very policies are not the same again: "
-            "this must not be, please report it with the examples"
+            f"not the same again, of what these very policies decided: {report.faults.count:,}; "
+            "this must not be. If 'fleeting audit verify' finds nothing altered, please report it"
         )
     remark(report.left_out)
     if not report.requests:

@@ -1,6 +1,7 @@
 """Tell findings about policies to programs, and to CI systems at the place they are about."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,8 @@ from fleeting.policy import Problem
 from fleeting.policy.rules import ERRORS, WARNINGS, Rule
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LINK = re.compile(r"\[([^]]+)]\([^)]+\)")
+"""A Markdown link: the manual has them, a text of SARIF must not (§3.11)."""
 
 
 def report(
@@ -87,7 +90,7 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.meaning},
-        "help": {"text": f"Write instead: {rule.instead}"},
+        "help": {"text": _LINK.sub(r"\1", rule.instead)},
         "defaultConfiguration": {"level": "error" if rule.id in ERRORS else "warning"},
     }
 

@@ -14,7 +14,7 @@ from fleeting.cli.terminal import CommandError, note, say, say_json
 from fleeting.cli.words import SHORT, clean, shown_time
 
 if TYPE_CHECKING:
-    from fleeting.policy import PolicySet, PolicySource
+    from fleeting.policy import PolicySet
     from fleeting.ports import PolicySetRecord, PolicyState, Store
     from fleeting.server.settings import Settings
     from fleeting.usecases.change_policy import Change, ChangePolicy
@@ -208,17 +208,17 @@ def _read(settings: "Settings", directory: Path) -> "PolicySet":
     return PolicySet(tuple(sources), settings.types)
 
 
-def recorded_sources(settings: "Settings", prefix: str) -> "list[PolicySource] | None":
-    """Return the files of the one kept set whose digest begins with *prefix*, if there is one."""
+def recorded_set(settings: "Settings", prefix: str) -> "PolicySet | None":
+    """Return the one kept set whose digest begins with *prefix*, if there is one."""
 
-    async def read() -> "list[PolicySource] | None":
+    async def read() -> "PolicySet | None":
         from fleeting.policy import read_set
 
         async with _desk_of(settings) as desk:
             records = await desk.store.policy_records()
             found = [each.digest for each in records if each.digest.startswith(prefix)]
             text = await desk.store.policy_text(found[0]) if len(found) == 1 else None
-            return None if text is None else [*read_set(text, found[0]).sources]
+            return None if text is None else read_set(text, found[0])
 
     try:
         return asyncio.run(read())

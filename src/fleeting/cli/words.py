@@ -85,9 +85,10 @@ def would_allow_words(alternative: object) -> str:
     if not isinstance(alternative, dict):
         return clean(alternative)
     try:
-        words = ", ".join(_alternative(cast("Mapping[str, Any]", alternative)))
-    except (AttributeError, KeyError, TypeError):  # of a server that says it otherwise
+        *parts, last = _alternative(cast("Mapping[str, Any]", alternative))
+    except (AttributeError, KeyError, TypeError, ValueError):  # of a server that says it otherwise
         return clean(alternative)
+    words = f"{', '.join(parts)} and {last}" if parts else last
     place = alternative.get("operation")
     several = isinstance(place, int) and place > 0
     return f"{words} ({clean(alternative.get('action'))})" if several else words

@@ -1,6 +1,7 @@
 """Annotations: the closed set of them, and the limits they state (DESIGN D2)."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,10 @@ class Annotations:
 
 def _id(text: str) -> str:
     if _ID.fullmatch(text) is None:
-        raise ValueError("an id has 1 to 100 letters, digits, '.', '_', ':' or '-'")
+        told = "an id has 1 to 100 ASCII letters, digits, '.', '_', ':' or '-'"
+        strange = next((each for each in text if not each.isascii()), "")
+        name = strange and unicodedata.name(strange, f"U+{ord(strange):04X}")
+        raise ValueError(f"{told}, and no {name}" if strange else told)
     return text
 
 

@@ -126,7 +126,7 @@ class _Sizing:
             yield self._left("guards do not report the uses of its tokens, which are unlimited")
         elif needs.uses < self.margins.least_uses:
             few = _counted(needs.uses, "use")
-            yield self._left(f"{few} of its tokens: at least {self.margins.least_uses} are asked")
+            yield self._left(f"{few} of its tokens; at least {self.margins.least_uses} are needed")
         else:
             yield from self._tighter(needs)
 

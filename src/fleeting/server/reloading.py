@@ -125,7 +125,11 @@ class Reloading:
         state = await self._store.policy_state()
         if not state.live:
             raise self._broken or SettingsError(problem)
-        await self._put_in_force(state)
+        try:
+            await self._put_in_force(state)
+        except UnusableSetError as error:
+            told = f"{error} ('fleeting policy load' puts the policy directory in force instead)"
+            raise UnusableSetError(told) from error
         self._tell_directory(problem)
         if not problem:
             self._tell_other_set(reading, state)

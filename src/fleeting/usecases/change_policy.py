@@ -21,6 +21,8 @@ from fleeting.ports import (
 )
 
 _ATTEMPTS = 8
+_REFUSED = " refused "
+"""Stands between the set that was taken last from a directory and what was refused since."""
 
 
 class PolicyChangeError(Exception):
@@ -65,7 +67,7 @@ class ChangePolicy:
         move = _live(state, digest, keep=self._kept(set_, origin))
         if place is not None:
             move = replace(move, directory=self._seen(place, digest))
-        known = place is None or await self._last_seen(place) == (place, digest)
+        known = place is None or await self._last_seen(place) == (place, digest, "")
         if state.live == digest and known:
             return Change(state, state)
         return await self._do(EntryKind.POLICY_LOADED, digest, state, move, origin)
@@ -75,7 +77,9 @@ class ChangePolicy:
 
         So of several workers that see one change, one loads it; what a rollback took out of force
         comes back only when its directory changes again; and a machine whose directory is old
-        undoes nothing when it starts. At a new place, what was taken last anywhere counts.
+        undoes nothing when it starts. At a new place, what was taken last anywhere counts. What was
+        refused was not taken: it is loaded once it is right (other settings came with a restart),
+        and going back from it to what was taken changes nothing.
 
         Raises:
             StoreUnavailableError: the state does not stand still, or cannot be had.
@@ -83,10 +87,10 @@ class ChangePolicy:
         digest = set_.digest
         for _ in range(_ATTEMPTS):
             state = await self.store.policy_state()
-            where, seen = await self._last_seen(place)
-            if state.live and seen == digest and where == place:
+            where, taken, refused = await self._last_seen(place)
+            if state.live and taken == digest and where == place and not refused:
                 return state
-            if state.live and seen == digest:
+            if state.live and taken == digest:
                 move = PolicyMove(state.revision, state.live, state.candidate)
             else:
                 move = _live(state, digest, keep=self._kept(set_, origin))
@@ -106,13 +110,13 @@ class ChangePolicy:
         key: what names its content, whether or not it is a set.
         """
         state = await self.store.policy_state()
-        if await self._last_seen(place) == (place, key):
+        where, taken, refused = await self._last_seen(place)
+        if (where, refused) == (place, key):
             return
         now = self.clock.now()
         entry = refused_set_entry(now, digest, state.live, problem, origin)
-        move = PolicyMove(
-            state.revision, state.live, state.candidate, directory=self._seen(place, key)
-        )
+        seen = self._seen(place, f"{taken}{_REFUSED}{key}")
+        move = PolicyMove(state.revision, state.live, state.candidate, directory=seen)
         await self.store.commit(
             Write(move=move, record=lambda outcome: (entry,) if outcome.moved else ())
         )
@@ -164,9 +168,13 @@ class ChangePolicy:
         move = _live(state, digest)
         return await self._do(EntryKind.POLICY_ROLLED_BACK, digest, state, move, origin)
 
-    async def _last_seen(self, place: str) -> tuple[str, str]:
+    async def _last_seen(self, place: str) -> tuple[str, str, str]:
+        """Return where it was, which set was taken then, and what was refused since, if it was."""
         seen = await self.store.last_seen(place)
-        return ("", "") if seen is None else (seen.place, seen.digest)
+        if seen is None:
+            return "", "", ""
+        taken, _, refused = seen.digest.partition(_REFUSED)
+        return seen.place, taken, refused
 
     async def _candidate(self) -> tuple[PolicyState, str]:
         state = await self.store.policy_state()
