@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from fleeting.cli.problem_text import visible
 from fleeting.cli.terminal import CommandError
 from fleeting.policy import PolicyBundle, PolicyProblems, PolicySource, load_policies
 from fleeting.server.installing import POLICY_SUFFIX, policy_sources, policy_world
@@ -31,7 +32,7 @@ def load_named(
     try:
         return load_policies(sources, policy_world(settings))
     except PolicyProblems as found:
-        told = "\n".join(f"  {each}" for each in found.problems)
+        told = "\n".join(f"  {visible(str(each))}" for each in found.problems)
         message = f"{name} cannot be loaded with today's fleeting.toml:\n{told}"
         raise CommandError(message) from None
 
