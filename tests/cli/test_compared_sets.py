@@ -58,7 +58,8 @@ def test_without_git_there_are_no_revisions(settings, monkeypatch):
 
 
 def test_the_names_of_files_in_a_branch_steer_no_terminal(settings, capsys):
-    (settings.policies / "\x1b]0;pwn\x07\nproved: both sets decide alike.cedar").write_text("permit (")
+    name = "\x1b]0;pwn\x07\nproved: both sets decide alike.cedar"
+    (settings.policies / name).write_text("permit (")
     git(settings.directory, "init", "-q")
     git(settings.directory, "add", ".")
     git(settings.directory, "commit", "-qm", "one")

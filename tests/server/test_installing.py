@@ -71,14 +71,14 @@ def test_policies_that_cannot_be_read_stop_the_start(installed):
 def test_a_pipe_among_the_policies_is_not_waited_for(installed):
     """Who waits for it follows the store no more, and a rollback never comes."""
     os.mkfifo(installed.directory / "policies" / "pipe.cedar")
-    with pytest.raises(SettingsError, match="pipe.cedar: cannot be read: it is no plain file"):
+    with pytest.raises(SettingsError, match=r"pipe\.cedar: cannot be read: it is no plain file"):
         policy_sources(installed.directory / "policies")
 
 
 def test_an_endless_file_among_the_policies_does_not_fill_our_memory(installed, monkeypatch):
     monkeypatch.setattr(plain_files, "MAX_BYTES", 100_000)
     (installed.directory / "policies" / "zero.cedar").symlink_to("/dev/zero")
-    with pytest.raises(SettingsError, match="zero.cedar: cannot be read: it is no plain file"):
+    with pytest.raises(SettingsError, match=r"zero\.cedar: cannot be read: it is no plain file"):
         policy_sources(installed.directory / "policies")
     (installed.directory / "policies" / "zero.cedar").unlink()
     (installed.directory / "policies" / "long.cedar").write_text("/" * 100_001)

@@ -13,8 +13,9 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection; who sends a request that never ends, or never sends one, is cut off.
 
     Without it a stranger fills our memory with header fields, and our sockets with silence
-    (ATTACKS 33); who never reads the answers is cut off, too. Between requests uvicorn's own keep-alive timeout counts. The clock runs only
-    for what did not come at once, so that an honest request costs no timer.
+    (ATTACKS 33); who never reads the answers is cut off, too. Between requests uvicorn's own
+    keep-alive timeout counts. The clock runs only for what did not come at once, so that an honest
+    request costs no timer.
     """
 
     _head_bytes = 0
