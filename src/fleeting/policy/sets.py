@@ -12,7 +12,6 @@ from fleeting.core.operation_tables import type_table
 from fleeting.core.operations import OperationType, declare_type
 from fleeting.policy.problems import PolicySource
 
-
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, DeclarationError)
 
 
