@@ -2,10 +2,10 @@ import subprocess
 
 import pytest
 
-from fleeting.cli.compared_sets import named_set
-from fleeting.cli.terminal import CommandError
+from fleeting.cli.compared_sets import load_named, named_set
+from fleeting.cli.terminal import CommandError, complain
 from fleeting.policy import PolicySource
-from fleeting.server.settings import load_settings
+from fleeting.server.settings import SettingsError, load_settings
 
 RECORDED = [PolicySource("recorded.cedar", "")]
 
@@ -55,3 +55,23 @@ def test_without_git_there_are_no_revisions(settings, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CommandError, match="no git revision"):
         named_set("HEAD", settings)
+
+
+def test_the_names_of_files_in_a_branch_steer_no_terminal(settings, capsys):
+    name = "\x1b]0;pwn\x07\nproved: both sets decide alike.cedar"
+    (settings.policies / name).write_text("permit (")
+    git(settings.directory, "init", "-q")
+    git(settings.directory, "add", ".")
+    git(settings.directory, "commit", "-qm", "one")
+    with pytest.raises(CommandError, match="cannot be loaded") as told:
+        load_named("HEAD", settings)
+    complain(str(told.value))
+    said = capsys.readouterr().err
+    assert "\x1b]" not in said
+    assert "\x07" not in said
+    assert "\nproved" not in said
+    (settings.policies / "\x1b]0;pwn\x07.cedar").write_bytes(b"\xff")
+    with pytest.raises(SettingsError) as unread:
+        load_named("policies", settings)
+    complain(str(unread.value))
+    assert "\x1b]" not in capsys.readouterr().err

@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from fleeting.cli.policy_rightsize import _write
+from fleeting.cli.terminal import CommandError
 from fleeting.core.evidence import Entry, EntryKind
 from fleeting.core.recording import decision_json, request_json
+from fleeting.policy import PolicySource
 from tests.cli.recorded_days import SINCE, START, Asked, Recorder, record_days
 
 DAYS = [*[Asked(1000, (3.0,))] * 30, *[Asked(3400, (14.8,), served=900)] * 30]
@@ -179,3 +182,27 @@ def test_a_file_without_a_last_newline_makes_a_patch_too(rightsize, used, tmp_pa
     assert "\\ No newline at end of file" in done.stdout
     subprocess.run(["patch", "-p1"], input=done.stdout, text=True, check=True, cwd=tmp_path)
     assert path.read_text().endswith("<= 4100 };")
+
+
+def test_what_was_changed_meanwhile_is_not_overwritten(tmp_path):
+    file = tmp_path / "a.cedar"
+    before, after = PolicySource(str(file), "// a\n"), PolicySource(str(file), "// b\n")
+    file.write_text("// somebody's forbid\n")
+    with pytest.raises(CommandError, match="changed meanwhile"):
+        _write([before], [after])
+    assert file.read_text() == "// somebody's forbid\n"
+
+
+def test_a_link_stays_a_link_and_none_is_followed_beside_it(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "set").mkdir()
+    target, file = tmp_path / "real" / "a.cedar", tmp_path / "set" / "a.cedar"
+    target.write_text("// a\n")
+    target.chmod(0o600)
+    file.symlink_to(target)
+    other = tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / "set" / "a.cedar.new").symlink_to(other)
+    _write([PolicySource(str(file), "// a\n")], [PolicySource(str(file), "// b\n")])
+    assert (file.is_symlink(), target.read_text(), other.read_text()) == (True, "// b\n", "mine")
+    assert target.stat().st_mode & 0o777 == 0o600

@@ -249,3 +249,13 @@ def test_an_entry_of_an_earlier_version_is_told_from_a_broken_one():
         recorded_decision({"policy_digest": "digest"})
     with pytest.raises(ValueError, match="not an entry"):
         recorded_ceilings({})
+
+
+@pytest.mark.parametrize("name", ["subject", "client", "resource"])
+@pytest.mark.parametrize("forged", [None, 3, [], {}])
+def test_whoever_is_no_name_in_an_altered_entry_makes_it_unreadable(name, forged):
+    """Left out of a replay, and told; what the engine made of it was the end of the replay."""
+    row, body = stored(REQUEST, DECISION)
+    bent = {**body["subject"], "id": forged} if name == "subject" else forged
+    with pytest.raises(ValueError, match="not an entry that this version writes"):
+        RequestReader(TYPES, repr).request(row, body | {name: bent})

@@ -50,6 +50,7 @@ def test_a_text_under_a_name_that_is_not_its_own_is_refused(policy_set):
         '{"policies": [], "types": {"a": 1}}',
         '{"policies": [], "types": {"a": {"actions": []}}}',
         '{"policies": 3, "types": {}}',
+        '{"policies": ' + "[" * 100_000 + "]" * 100_000 + ', "types": {}}',
     ],
 )
 def test_what_is_no_set_is_refused_in_one_way(text):

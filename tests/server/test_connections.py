@@ -1,6 +1,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
@@ -128,3 +129,46 @@ async def test_no_answer_overtakes_the_one_before_it(monkeypatch):
         await asyncio.sleep(0.02)
         writer.write(b"GET / HT")
         assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET / HT",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+    ],
+)
+async def test_a_beginning_in_one_piece_with_a_whole_request_is_not_waited_for(monkeypatch, start):
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.1)
+    async with connected() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + start)
+        async with asyncio.timeout(5):
+            assert (await reader.read()).count(b"HTTP/1.1 200") == 1
+
+
+async def test_who_never_reads_the_answers_is_cut_off(monkeypatch):
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.1)
+    gone = asyncio.Event()
+    monkeypatch.setattr(BoundedProtocol, "connection_lost", _telling(gone))
+    async with connected(endless) as (_reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def endless(_scope, receive, send):
+    """Answer with more than any buffer holds, to whoever is still there."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(200):
+        await send({"type": "http.response.body", "body": b"a" * 100_000, "more_body": True})
+
+
+def _telling(gone):
+    before = BoundedProtocol.connection_lost
+
+    def connection_lost(self, exc):
+        before(self, exc)
+        gone.set()
+
+    return connection_lost

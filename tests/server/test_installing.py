@@ -1,6 +1,9 @@
+import os
+
 import pytest
 
 from fleeting.policy import PolicyProblems
+from fleeting.server import plain_files
 from fleeting.server.installing import http_client, load_policy_set, policy_sources
 from fleeting.server.settings import SettingsError
 from fleeting.server.wiring import build_worker
@@ -63,6 +66,24 @@ def test_policies_that_cannot_be_read_stop_the_start(installed):
         load_policy_set(installed.load())
     with pytest.raises(SettingsError, match="not a directory"):
         policy_sources(directory / "none")
+
+
+def test_a_pipe_among_the_policies_is_not_waited_for(installed):
+    """Who waits for it follows the store no more, and a rollback never comes."""
+    os.mkfifo(installed.directory / "policies" / "pipe.cedar")
+    with pytest.raises(SettingsError, match=r"pipe\.cedar: cannot be read: it is no plain file"):
+        policy_sources(installed.directory / "policies")
+
+
+def test_an_endless_file_among_the_policies_does_not_fill_our_memory(installed, monkeypatch):
+    monkeypatch.setattr(plain_files, "MAX_BYTES", 100_000)
+    (installed.directory / "policies" / "zero.cedar").symlink_to("/dev/zero")
+    with pytest.raises(SettingsError, match=r"zero\.cedar: cannot be read: it is no plain file"):
+        policy_sources(installed.directory / "policies")
+    (installed.directory / "policies" / "zero.cedar").unlink()
+    (installed.directory / "policies" / "long.cedar").write_text("/" * 100_001)
+    with pytest.raises(SettingsError, match="cannot be read: it is larger than 100000 bytes"):
+        policy_sources(installed.directory / "policies")
 
 
 async def test_other_parties_are_asked_without_redirects_or_proxies():

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from fleeting.cli.problem_text import visible
 from fleeting.cli.terminal import CommandError
 from fleeting.policy import PolicyBundle, PolicyProblems, PolicySet, PolicySource, load_policies
 from fleeting.server.installing import POLICY_SUFFIX, policy_sources, policy_world
@@ -35,7 +36,7 @@ def load_named(
     try:
         return load_policies(found.sources, policy_world(replace(settings, types=types)))
     except PolicyProblems as error:
-        told = "\n".join(f"  {each}" for each in error.problems)
+        told = "\n".join(f"  {visible(str(each))}" for each in error.problems)
         message = f"{name} cannot be loaded with today's fleeting.toml:\n{told}"
         raise CommandError(message) from None
 

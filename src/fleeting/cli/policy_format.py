@@ -54,8 +54,10 @@ def format_(
     layouts = [_layout(path) for path in files or _installed(config)]
     changed = [layout for layout in layouts if layout.is_changed]
     if not check and not diff:
+        from fleeting.cli.whole_files import replace_text
+
         for layout in changed:
-            _replace(layout.path, layout.formatted or "")
+            replace_text(layout.path, layout.formatted or "")
     if as_json:
         say_json(_report(layouts, written=not check and not diff))
     else:
@@ -85,26 +87,6 @@ def _layout(path: Path) -> Layout:
         return Layout(path, text, format_source(PolicySource(str(path), text)))
     except PolicyProblems as found:
         return Layout(path, text, None, found.problems)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write *text* to *path*, whole or not at all; who may read it stays who may read it."""
-    import os
-    import shutil
-    import tempfile
-
-    target = path.resolve()  # a link stays a link
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(target, name)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _report(layouts: Sequence[Layout], *, written: bool) -> dict[str, object]:

@@ -55,7 +55,7 @@ def rightsize(
         say(rightsize_text(rightsized))
     _remark(rightsized)
     if write:
-        _write(rightsized.changed)
+        _write(rightsized.sources, rightsized.changed)
 
 
 def _share(text: str) -> Decimal:
@@ -91,14 +91,24 @@ def _remark(rightsized: "Rightsized") -> None:
         )
 
 
-def _write(sources: Sequence["PolicySource"]) -> None:
-    """Put *sources* in the place of what they were made from, each whole or not at all."""
-    from fleeting.cli.problem_text import nearby
+def _write(before: Sequence["PolicySource"], after: Sequence["PolicySource"]) -> None:
+    """Put *after* in the place of what they were made from, each whole or not at all.
 
-    for source in sources:
-        path = Path(source.name)
-        beside = path.with_name(f"{path.name}.new")
-        beside.write_text(source.text, encoding="utf-8")
-        beside.chmod(path.stat().st_mode)
-        beside.replace(path)
+    Raises:
+        CommandError: one of them was changed since it was read, and so none is.
+    """
+    from fleeting.cli.problem_text import nearby
+    from fleeting.cli.terminal import CommandError
+    from fleeting.cli.whole_files import replace_text
+    from fleeting.server.installing import policy_sources
+
+    texts = {source.name: source.text for source in before}
+    directories = {Path(source.name).parent for source in after}
+    now = {each.name: each.text for directory in directories for each in policy_sources(directory)}
+    for source in after:
+        if now.get(source.name) != texts[source.name]:
+            message = f"{nearby(source.name)} was changed meanwhile: nothing is written, try again"
+            raise CommandError(message)
+    for source in after:
+        replace_text(Path(source.name), source.text)
         note(f"changed {nearby(source.name)}")

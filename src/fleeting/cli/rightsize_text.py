@@ -13,7 +13,7 @@ from rich.text import Text
 from fleeting.cli.problem_text import nearby
 from fleeting.cli.replay_text import left_out_json
 from fleeting.cli.rightsizing import Rightsized
-from fleeting.cli.terminal import counted
+from fleeting.cli.terminal import counted, harmless
 from fleeting.cli.words import SHORT, clean, shown_time
 from fleeting.policy.rightsizing import Proposal, Tightening
 
@@ -43,8 +43,8 @@ def _lines(rightsized: Rightsized) -> Iterator[Text]:
         yield Text("\nnothing to propose")
         return
     yield Text(f"\n{_proof(rightsized)}\n", "bold")
-    for line in patch(rightsized).splitlines():
-        yield Text(line, _DIFF_STYLES.get(line[:1], ""))
+    for line in patch(rightsized).rstrip("\n").split("\n"):
+        yield Text(harmless(line), _DIFF_STYLES.get(line[:1], ""))
 
 
 def _policy_lines(policy: str, proposals: list[Proposal]) -> Iterator[Text]:
@@ -54,7 +54,8 @@ def _policy_lines(policy: str, proposals: list[Proposal]) -> Iterator[Text]:
         if each.what is Tightening.POLICY:
             yield Text("  remove it", "bold")
         else:
-            yield Text.assemble("  ", (each.before, "red"), " → ", (each.after, "green"))
+            before, after = clean(each.before), clean(each.after)
+            yield Text.assemble("  ", (before, "red"), " → ", (after, "green"))
         yield Text(f"    {each.evidence}", "dim")
 
 

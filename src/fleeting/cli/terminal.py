@@ -8,6 +8,8 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from fleeting.core.declaring import UNSAFE
+
 FAILED = 1
 """The exit code of a command that did its work and found that something is wrong."""
 
@@ -44,12 +46,20 @@ def say_json_line(value: Any) -> None:  # noqa: ANN401 -- it is JSON
 
 def note(message: str) -> None:
     """Say something beside the result, on standard error."""
-    err().print(Text(message, style="dim"))
+    err().print(Text(harmless(message), style="dim"))
 
 
 def complain(message: str) -> None:
     """Say on standard error what is wrong."""
-    err().print(Text.assemble(("error: ", "bold red"), message))
+    err().print(Text.assemble(("error: ", "bold red"), harmless(message)))
+
+
+def harmless(text: str) -> str:
+    """Return *text* with its lines as they are, and spelt out what could steer a terminal.
+
+    Messages quote what others wrote: names of files in their branch, what stands in their policies.
+    """
+    return UNSAFE.sub(lambda it: it[0] if it[0] in "\n\t" else f"\\u{ord(it[0]):04x}", text)
 
 
 def fail(message: str = "") -> NoReturn:

@@ -175,7 +175,7 @@ def _subject(members: Members, decimals: Decimals) -> Subject:
     bounds = get("operations")
     return Subject(
         SubjectKind(members["kind"]),
-        members["id"],
+        _text(members["id"]),
         frozenset(members["groups"]),
         _attributes(members["attributes"]),
         get("issuer"),
@@ -184,6 +184,12 @@ def _subject(members: Members, decimals: Decimals) -> Subject:
         _instant(get("not_after")),
         None if bounds is None else _operations(bounds, decimals),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.50} is no name")
+    return value
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -207,7 +213,7 @@ def _actors(act: Members | None) -> tuple[Actor, ...]:
 def _client(client_id: str, groups: Iterable[str], ceilings: Members) -> Client:
     get = ceilings.get
     return Client(
-        client_id,
+        _text(client_id),
         frozenset(),
         _names(get("types")),
         _names(get("scopes")),
@@ -220,7 +226,7 @@ def _client(client_id: str, groups: Iterable[str], ceilings: Members) -> Client:
 
 def _resource(identifier: str, ceilings: Members) -> Resource:
     return Resource(
-        identifier,
+        _text(identifier),
         frozenset(),
         max_lifetime=_duration(ceilings.get("max_lifetime")),
         max_uses=ceilings.get("max_uses"),

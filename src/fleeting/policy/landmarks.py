@@ -16,6 +16,15 @@ _DURATION = re.compile(
     r"(?:(?P<seconds>\d+)s)?(?:(?P<milliseconds>\d+)ms)?"
 )
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
+_FAR = 100_000 * _DAY
+_MOST = {
+    "days": 100_000,
+    "hours": 2_400_000,
+    "minutes": 144_000_000,
+    "seconds": 8_640_000_000,
+    "milliseconds": 8_640_000_000_000,
+}
+"""Of each unit no more counts: so much is too far."""
 
 
 def integers(now: object, literals: Iterable[Node]) -> list[Json]:
@@ -69,10 +78,12 @@ def lists(now: AttributeValue | None, literals: Iterable[Node]) -> list[Json]:
 def instants(now: datetime, literals: Sequence[Node]) -> list[datetime]:
     """Return when, after *now*, a condition on the time may turn, the soonest first.
 
-    What is more involved than a time of day is looked for at every full hour of a day.
+    What is more involved than a time of day is looked for at every full hour of a day. Cedar's
+    time has no end and ours does: what is beyond it, such as a second after the last of the year
+    9999, nobody need wait for.
     """
     marks = {*_moments(literals), *_times_of_day(now, literals)}
-    turns = {mark + step for mark in marks for step in (timedelta(0), _SECOND)}
+    turns = {*marks, *_each_plus(marks, _SECOND)}
     hour = now.replace(minute=0, second=0, microsecond=0)
     hours = [hour + timedelta(hours=count) for count in range(1, 25)]
     return [*sorted(turn for turn in turns if turn > now), *hours]
@@ -80,17 +91,34 @@ def instants(now: datetime, literals: Sequence[Node]) -> list[datetime]:
 
 def _moments(literals: Sequence[Node]) -> Iterator[datetime]:
     for text in _texts(literals, "datetime"):
-        at = datetime.fromisoformat(text)
-        yield at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        try:
+            at = datetime.fromisoformat(text)
+            yield at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        except (ValueError, OverflowError):  # of the year 0, or of one after 9999
+            continue
+
+
+def _each_plus(moments: Iterable[datetime], length: timedelta) -> Iterator[datetime]:
+    for at in moments:
+        try:
+            yield at + length
+        except OverflowError:
+            continue
 
 
 def _times_of_day(now: datetime, literals: Sequence[Node]) -> Iterator[datetime]:
     """Yield the times of day that durations mean, by themselves and in another's time zone."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    durations = {_duration(text) for text in _texts(literals, "duration")}
+    durations = {*_durations(literals)}
     shifted = {one - other for one, other in permutations(sorted(durations)[:8], 2)}
     for since in durations | shifted | {timedelta(0)}:
-        yield from (midnight + days * _DAY + since for days in (0, 1))
+        yield from _each_plus((midnight, midnight + _DAY), since)
+
+
+def _durations(literals: Sequence[Node]) -> Iterator[timedelta]:
+    """Yield the durations that could be times of day: those of less than some hundred years."""
+    found = map(_duration, _texts(literals, "duration"))
+    return (each for each in found if abs(each) < _FAR)
 
 
 def _duration(text: str) -> timedelta:
@@ -99,7 +127,7 @@ def _duration(text: str) -> timedelta:
     counts = {
         name: int(count) for name, count in found.groupdict().items() if count and name != "sign"
     }
-    length = timedelta(**{name: min(count, 10**9) for name, count in counts.items()})
+    length = timedelta(**{name: min(count, _MOST[name]) for name, count in counts.items()})
     return -length if found["sign"] else length
 
 

@@ -12,6 +12,8 @@ from fleeting.core.operation_tables import type_table
 from fleeting.core.operations import OperationType, declare_type
 from fleeting.policy.problems import PolicySource
 
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, DeclarationError)
+
 
 class StoredSetError(Exception):
     """What was stored as a policy set is none; the message says what is wrong with it."""
@@ -66,6 +68,6 @@ def read_set(text: str, digest: str) -> PolicySet:
         members = json.loads(text)
         types = {name: declare_type(name, table) for name, table in members["types"].items()}
         sources = tuple(PolicySource(str(name), str(text)) for name, text in members["policies"])
-    except (ValueError, KeyError, TypeError, AttributeError, DeclarationError) as error:
+    except _UNREADABLE as error:
         raise StoredSetError(f"the policy set {digest} cannot be read: {error}") from error
     return PolicySet(sources, MappingProxyType(types))

@@ -13,14 +13,16 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection; who sends a request that never ends, or never sends one, is cut off.
 
     Without it a stranger fills our memory with header fields, and our sockets with silence
-    (ATTACKS 33). Between requests uvicorn's own keep-alive timeout counts. The clock runs only
-    for what did not come at once, so that an honest request costs no timer.
+    (ATTACKS 33); who never reads the answers is cut off, too. Between requests uvicorn's own
+    keep-alive timeout counts. The clock runs only for what did not come at once, so that an honest
+    request costs no timer.
     """
 
     _head_bytes = 0
     _in_head = True
     _complete = False
     _patience: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, for a while."""
@@ -30,6 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._be_content()
+        self._is_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -45,6 +48,11 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._patience is None:
             self._be_patient()
 
+    def on_message_begin(self) -> None:
+        """Begin a request, maybe in one piece with the end of the last: it is not complete."""
+        self._complete = False
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """Leave the head."""
         self._in_head = False
@@ -55,6 +63,28 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes, self._complete = True, 0, True
         self._be_content()
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Wait for a caller that does not read its answers, for a while."""
+        super().pause_writing()
+        if self._reading is None:
+            self._reading = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it reads."""
+        self._is_read()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what is idle; what is still unread by now never will be."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().timeout_keep_alive_handler()
+
+    def _is_read(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
 
     def _be_patient(self) -> None:
         self._patience = self.loop.call_later(REQUEST_SECONDS, self._give_up)
@@ -68,7 +98,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._patience = None
         if self.transport.is_closing():
             return
-        if self._is_answering():  # two answers in one would be a lie
+        if self.transport.get_write_buffer_size():  # closing in order would wait for a reader
+            self.transport.abort()
+        elif self._is_answering():  # two answers in one would be a lie
             self.transport.close()
         else:
             self.send_400_response("This request is too slow.")

@@ -1,4 +1,4 @@
-"""Sound the alarm where compiled policies and the Cedar engine differ; the request is denied."""
+"""Sound the alarm where compiled policies and the Cedar engine differ, or hints cannot be found."""
 
 import structlog
 
@@ -21,3 +21,8 @@ def alarm(metrics: Metrics) -> OnDisagreement:
         )
 
     return sound
+
+
+def tell_fault(error: Exception) -> None:
+    """Log why a refusal could not say what would be allowed: the refusal itself stands."""
+    log.error("bug", deed="hint", exc_info=error)

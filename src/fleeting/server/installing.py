@@ -25,6 +25,7 @@ from fleeting.server.party_keys import (
     from_uri,
     read_jwks_file,
 )
+from fleeting.server.plain_files import read_plain_text
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.usecases.installation import Installation
 from fleeting.usecases.parties import KeysUnavailableError
@@ -144,7 +145,7 @@ def policy_sources(directory: Path) -> list[PolicySource]:
         if not directory.is_dir():
             raise SettingsError(f"{directory} is not a directory of policies (*{POLICY_SUFFIX})")
         paths = sorted(directory.glob(f"*{POLICY_SUFFIX}"))
-        return [PolicySource(str(path), path.read_text(encoding="utf-8")) for path in paths]
+        return [PolicySource(str(path), read_plain_text(path)) for path in paths]
     except OSError as error:
         raise SettingsError(f"{error.filename}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

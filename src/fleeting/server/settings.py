@@ -22,6 +22,7 @@ from fleeting.server.declared_parties import (
     declare_provider,
     declare_resource,
 )
+from fleeting.server.plain_files import read_plain_text
 
 ENVIRONMENT_PREFIX = "FLEETING_"
 CONFIG_VARIABLE = "FLEETING_CONFIG"
@@ -113,7 +114,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_plain_text(path))
     except FileNotFoundError:
         raise SettingsError(
             f"{path} is not there: make an installation with 'fleeting init DIR', "

@@ -14,7 +14,7 @@ from fleeting.core.authzen import (
 )
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
-from fleeting.server.disagreements import alarm
+from fleeting.server.disagreements import alarm, tell_fault
 from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
     http_client,
@@ -99,7 +99,7 @@ def build_worker(
     reloading = Reloading(settings, store, clock, policy, metrics, on_disagreement, broken)
     desk = Desk(policy, store, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(provider_keys(settings, http))
-    mint = Mint(desk, signing_keys, ids, Hints(wanted=settings.refusal_hints))
+    mint = Mint(desk, signing_keys, ids, Hints(tell_fault, wanted=settings.refusal_hints))
     guards = GuardDesk(desk, signing_keys)
     use_cases = UseCases(
         IssueToken(desk, subjects, mint, ids),
