@@ -1,7 +1,7 @@
 """Decide, sign, commit: from an access request to its token, whichever door it came through."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fleeting.core.issuance import (
@@ -42,7 +42,7 @@ class Mint:
     desk: Desk
     signer: Signer
     ids: Ids
-    hints: Hints = field(default_factory=Hints)
+    hints: Hints
 
     async def __call__(self, story: Story, request: AccessRequest) -> dict[str, Any]:
         """Return the token response (RFC 6749 §5.1).
