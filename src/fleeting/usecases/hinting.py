@@ -11,12 +11,18 @@ from fleeting.policy.hypothetical import Hypothetical
 from fleeting.policy.refusals import Refusals
 
 
+def _tell_nobody(_fault: Exception) -> None:
+    """Leave it at the refusal."""
+
+
 class Hints:
     """What refused callers read, by the set of policies that refused them."""
 
     __slots__ = ("_last", "_on_fault", "_wanted")
 
-    def __init__(self, on_fault: Callable[[Exception], None], *, wanted: bool = True) -> None:
+    def __init__(
+        self, on_fault: Callable[[Exception], None] = _tell_nobody, *, wanted: bool = True
+    ) -> None:
         """Tell nothing unless it is *wanted*; on_fault: told why nothing could be told."""
         self._on_fault = on_fault
         self._wanted = wanted
