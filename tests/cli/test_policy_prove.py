@@ -127,3 +127,14 @@ def test_without_the_solver_one_learns_how_to_get_it(fleeting, config, monkeypat
     done = fleeting("policy", "prove", "-c", config)
     assert done.exit_code == 1
     assert "pip install 'fleeting[prove]'" in done.stderr
+
+
+def test_a_property_about_no_request_at_all_is_no_proof(fleeting, config):
+    file = config.parent / "policies" / "properties" / "refunds.toml"
+    text = 'name = "x"\ntypes = ["payment_refund"]\nnever = { permitted = true }\n'
+    when = "when = 'principal in Group::\"suport\"'\n"
+    file.write_text(f"[[properties]]\n{text}{when}")
+    done = fleeting("policy", "prove", "-c", config)
+    assert done.exit_code == 3
+    assert done.stdout.startswith("vacuous         x (no request is one that it speaks of)")
+    assert fleeting("policy", "prove", "-c", config, "--allow-unproved").exit_code == 0

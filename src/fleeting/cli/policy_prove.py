@@ -27,7 +27,7 @@ AllowUnproved = Annotated[
     bool,
     typer.Option("--allow-unproved", help="Exit with 0, not 3, where something is not proved."),
 ]
-_STYLES = {"proved": "green", "counterexample": "bold red", "not proved": "yellow"}
+_STYLES = {"proved": "green", "counterexample": "bold red"}
 
 
 def prove(
@@ -48,7 +48,7 @@ def prove(
     proved is tried at boundary values, and said to be no proof.
 
     The exit code is 0 if all is proved, 1 if something is broken or wrong, 3 if something is not
-    proved.
+    proved, or speaks of no request at all.
     """
     from fleeting.cli.proving import UNPROVED, effort, parties_of
     from fleeting.server.installing import load_policy_set
@@ -73,7 +73,7 @@ def prove(
         say_json({"ok": statuses == {Status.PROVED}, "properties": [*map(_json, verdicts)]})
     if Status.BROKEN in statuses:
         fail()
-    if Status.OPEN in statuses and not allow_unproved:
+    if statuses & {Status.OPEN, Status.VACUOUS} and not allow_unproved:
         raise typer.Exit(UNPROVED)
 
 
@@ -124,7 +124,9 @@ def _verdict_text(verdict: "Verdict", bundle: "PolicyBundle") -> "Text":
 
     status = verdict.status.value
     note = f" ({verdict.note})" if verdict.note else ""
-    text = Text.assemble((f"{status:<14}", _STYLES[status]), f"  {verdict.property.name}{note}")
+    text = Text.assemble(
+        (f"{status:<14}", _STYLES.get(status, "yellow")), f"  {verdict.property.name}{note}"
+    )
     found = verdict.counterexample
     if found is not None:
         text.append(f"  {nearby(verdict.property.file)}:{verdict.property.line}\n", "dim")

@@ -56,7 +56,11 @@ def replay(
     client: OfClient = None,
     fail_on: Annotated[
         list[FailOn] | None,
-        typer.Option(help="End with exit code 1 if there is any; may be repeated."),
+        typer.Option(
+            metavar="KIND",
+            help="End with exit code 1 if there is any, or nothing was replayed. Repeatable: "
+            "newly-permitted, newly-denied, limits-changed, faults, any.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,6 +82,8 @@ def replay(
     else:
         say(replay_text(replayed))
     _remark(replayed.report)
+    if fail_on and not replayed.report.requests:
+        fail()  # a gate that looked at nothing has found nothing out
     if any(_found(replayed.report, each) for each in fail_on or ()):
         fail()
 
@@ -149,6 +155,8 @@ def _remark(report: "ReplayReport") -> None:
             "this must not be. If 'fleeting audit verify' finds nothing altered, please report it"
         )
     remark(report.left_out)
+    if report.requests and not report.exact:
+        note("none of them was decided by these very policies then: --fail-on faults shows nothing")
     if not report.requests:
         note("no request was replayed: --since says from when on, --client and --type whose")
 

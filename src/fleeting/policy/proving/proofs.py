@@ -22,6 +22,7 @@ class Status(StrEnum):
     PROVED = "proved"
     BROKEN = "counterexample"
     OPEN = "not proved"
+    VACUOUS = "vacuous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class Prover:
             vacuous = vacuous and not attempt.meant
         if gaps:
             return self._try(property_, tuple(gaps))
-        return Verdict(property_, Status.PROVED, note=_VACUOUS if vacuous else "")
+        if vacuous:  # more often a slip of the pen than the truth
+            return Verdict(property_, Status.VACUOUS, note=_VACUOUS)
+        return Verdict(property_, Status.PROVED)
 
     def _scene(self, place: Place, when: Policy | None) -> Scene:
         if when is not None:
@@ -102,7 +105,7 @@ class Prover:
         return Verdict(property_, Status.OPEN, None, why, tried)
 
 
-_VACUOUS = "but no request is one that it speaks of"
+_VACUOUS = "no request is one that it speaks of"
 
 
 def breaks(case: Case, answer: ActionDecision, property_: Property, bundle: PolicyBundle) -> bool:
