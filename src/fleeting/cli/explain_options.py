@@ -4,7 +4,14 @@ from typing import Annotated
 
 import typer
 
-_ASKED, _WHO, _WHICH = "What is asked", "Who asks", "Another request"
+from fleeting.cli.request_options import ASKING
+from fleeting.cli.request_options import Actions as Actions  # noqa: PLC0414 -- the same words
+from fleeting.cli.request_options import Fields as Fields  # noqa: PLC0414
+from fleeting.cli.request_options import Resource as Resource  # noqa: PLC0414
+from fleeting.cli.request_options import Scopes as Scopes  # noqa: PLC0414
+from fleeting.cli.request_options import Type as Type  # noqa: PLC0414
+
+_WHO, _WHICH = "Who asks", "Another request"
 
 Id = Annotated[
     str | None,
@@ -14,48 +21,19 @@ Test = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="The request of this test.", rich_help_panel=_WHICH),
 ]
-Type = Annotated[
-    str | None, typer.Option("--type", help="The operation's type.", rich_help_panel=_ASKED)
-]
-Actions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--action",
-        metavar="ACTION",
-        help="One of the type's actions.",
-        show_default="its only one",
-        rich_help_panel=_ASKED,
-    ),
-]
-Fields = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--field",
-        metavar="NAME=VALUE",
-        help="A field that bounds the operation; again for others, or for one of several.",
-        rich_help_panel=_ASKED,
-    ),
-]
-Scopes = Annotated[
-    list[str] | None,
-    typer.Option("--scope", metavar="SCOPE", help="An OAuth scope.", rich_help_panel=_ASKED),
-]
-Resource = Annotated[
-    str | None, typer.Option(help="The API that the token is for.", rich_help_panel=_ASKED)
-]
 Context = Annotated[
     list[str] | None,
     typer.Option(
         "--context",
         metavar="NAME=VALUE",
         help="What the request says of itself, such as ticket=INC-7.",
-        rich_help_panel=_ASKED,
+        rich_help_panel=ASKING,
     ),
 ]
 At = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help="When it is asked.", show_default="now", rich_help_panel=_ASKED
+        metavar="TIME", help="When it is asked.", show_default="now", rich_help_panel=ASKING
     ),
 ]
 Client = Annotated[

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-_ASKING, _CALLING, _WHO = "What to ask for", "The call to make", "Who asks"
+ASKING, _CALLING, _WHO = "What to ask for", "The call to make", "Who asks"
 
 Method = Annotated[str | None, typer.Argument(metavar="METHOD", help="With a URL: make this call.")]
 Url = Annotated[str | None, typer.Argument(metavar="URL", help="The guarded API's URL.")]
 Type = Annotated[
-    str | None, typer.Option("--type", help="The operation's type.", rich_help_panel=_ASKING)
+    str | None, typer.Option("--type", help="The operation's type.", rich_help_panel=ASKING)
 ]
 Actions = Annotated[
     list[str] | None,
@@ -19,7 +19,7 @@ Actions = Annotated[
         metavar="ACTION",
         help="One of the type's actions.",
         show_default="its only one",
-        rich_help_panel=_ASKING,
+        rich_help_panel=ASKING,
     ),
 ]
 Fields = Annotated[
@@ -28,19 +28,19 @@ Fields = Annotated[
         "--field",
         metavar="NAME=VALUE",
         help="A field that bounds the operation; again for others, or for one of several.",
-        rich_help_panel=_ASKING,
+        rich_help_panel=ASKING,
     ),
 ]
 Scopes = Annotated[
     list[str] | None,
-    typer.Option("--scope", metavar="SCOPE", help="An OAuth scope.", rich_help_panel=_ASKING),
+    typer.Option("--scope", metavar="SCOPE", help="An OAuth scope.", rich_help_panel=ASKING),
 ]
 Resource = Annotated[
-    str | None, typer.Option(help="The API that the token is for.", rich_help_panel=_ASKING)
+    str | None, typer.Option(help="The API that the token is for.", rich_help_panel=ASKING)
 ]
 ShowToken = Annotated[
     bool,
-    typer.Option("--show-token", help="Print the token itself too.", rich_help_panel=_ASKING),
+    typer.Option("--show-token", help="Print the token itself too.", rich_help_panel=ASKING),
 ]
 JsonBody = Annotated[
     str | None, typer.Option(metavar="JSON", help="Its body.", rich_help_panel=_CALLING)
