@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from fleeting.policy.outcomes import decide
-from fleeting.policy.refusals import BUDGET, MOST_TOLD, Refusals
+from fleeting.policy.refusals import BUDGET, MOST_LOOKED_AT, MOST_TOLD, Refusals
 
 REFUND = 'action == Action::"payment_refund:refund"'
 MAKE = 'action == Action::"transfer:make"'
@@ -189,3 +189,19 @@ def test_all_that_one_alternative_needs_is_told_together(load, suppose):
     assert told(suppose(cancel, context={"ticket": "A", "urgency": 1})) == [
         {"without_context": ["ticket", "urgency"]}
     ]
+
+
+def test_among_hundreds_of_permits_only_so_many_are_taken_apart(load, suppose):
+    """ATTACKS 33: the first refusal of a set must not hold up everybody else."""
+    permits = [
+        f'@id("p{n:03}") permit (principal in Group::"support", {REFUND}, resource)\n'
+        f"when {{ context.operation.amount <= {n} }};"
+        for n in range(1, 3 * MOST_LOOKED_AT)
+    ]
+    forbid = f'@id("no") forbid (principal, {REFUND}, resource) when {{ context has actor }};'
+    bundle = load("\n".join([*permits, forbid]))
+    refusals = Refusals(bundle)
+    asked = suppose({"amount": 2000})
+    assert refusals.would_allow(asked, decide(bundle, asked))
+    assert len(refusals._taken) == MOST_LOOKED_AT
+    assert "no" in refusals._taken
