@@ -102,6 +102,9 @@ class Wire(asyncio.Transport):
     def is_closing(self):
         return self.closed
 
+    def get_write_buffer_size(self):
+        return 0
+
 
 async def connection(monkeypatch, seconds=0.1):
     """Return the server's end of a connection, and where it writes."""
