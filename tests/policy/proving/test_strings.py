@@ -39,6 +39,19 @@ def test_whatever_matches_a_pattern_may_match_it_to_the_solver(pattern, data):
         assert matches(Spelled(), text, pattern), text
 
 
+@pytest.mark.parametrize("pattern", [*PATTERNS, *MORE])
+def test_every_pattern_has_a_counterpart(pattern):
+    strings = Spelled()
+    value = strings.variable("value")
+    truth = strings.matches(value, pattern)
+    assert truth is True or z3.is_bool(truth)
+
+
+@pytest.mark.parametrize(("pattern", "text"), [("", ""), ("(x)\\1", "xx"), ("(?!q)a", "a")])
+def test_what_has_no_exact_counterpart_becomes_wider(pattern, text):
+    assert matches(Spelled(), text, pattern)
+
+
 @pytest.mark.parametrize(
     ("pattern", "text"), [("[A-Z]+-[0-9]+", "inc-7"), ("[^x]{2}", "ax"), ("a|b", "c")]
 )
