@@ -5,7 +5,7 @@
 (``server.rendering``, ``resource.responses``) turns these into bodies and headers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from fleeting.core.model import Json
@@ -17,6 +17,7 @@ class OAuthError(Exception):
     description: what went wrong and what to write instead; public.
     detail: what only the ledger and the log may know.
     would_allow: what the caller could ask instead; public, and set where policy refuses.
+    members: what else the answer says; public.
     """
 
     error: ClassVar[str]
@@ -28,6 +29,7 @@ class OAuthError(Exception):
         self.description = description
         self.detail = detail
         self.would_allow: Sequence[Json] = ()
+        self.members: Mapping[str, Json] = {}
 
 
 # Authorization server: RFC 6749 §5.2 and its relatives.
@@ -92,6 +94,24 @@ class AccessDenied(OAuthError):
     """Policy refuses all that was asked (RFC 6749 §4.1.2.1, RFC 8628 §3.5)."""
 
     error = "access_denied"
+
+
+class AuthorizationPending(OAuthError):
+    """People have not decided yet: ask again in a while (RFC 8628 §3.5)."""
+
+    error = "authorization_pending"
+
+
+class SlowDown(AuthorizationPending):
+    """As pending, and the caller asks too often: five seconds more from now on (RFC 8628 §3.5)."""
+
+    error = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    """Nobody decided, or nobody collected, in time: ask anew (RFC 8628 §3.5)."""
+
+    error = "expired_token"
 
 
 class InvalidDpopProof(OAuthError):

@@ -156,6 +156,7 @@ class AccessRequest:
     id: names the whole story in the ledger; txn: names the transaction on the wire.
     actors: the delegation chain, current actor first (RFC 8693 §4.1).
     key: None only where the client is declared ``insecure_bearer``.
+    break_glass: why it cannot wait for anybody, where the caller says so; no more than their word.
     """
 
     id: str
@@ -168,6 +169,7 @@ class AccessRequest:
     operations: tuple[Operation, ...]
     context: Mapping[str, AttributeValue]
     key: SenderKey | None
+    break_glass: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

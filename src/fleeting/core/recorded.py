@@ -155,6 +155,7 @@ class RequestReader:
             _operations(body["operations"], self._decimals),
             _attributes(body["context"]),
             parties.key,
+            body.get("break_glass"),
         )
 
 

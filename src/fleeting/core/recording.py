@@ -100,7 +100,10 @@ def error_json(error: OAuthError) -> Json:
 
 def request_json(request: AccessRequest) -> dict[str, Json]:
     """Return all of an access request that a decision depends on."""
-    return {
+    told: dict[str, Json] = (
+        {} if request.break_glass is None else {"break_glass": request.break_glass}
+    )
+    return told | {
         "asked_by": request.asked_by.value,
         "subject": _subject_json(request.subject),
         "act": act_claim(request.actors),

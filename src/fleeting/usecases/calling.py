@@ -1,7 +1,7 @@
 """Who calls, and the story of the call that a refusal must be able to tell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -179,8 +179,9 @@ class Desk:
             return (story.refusal(replay_error(outcome.replayed)), *story.aside)
 
         outcome = await self.ledger.commit(
-            Write(tuple(story.claims), write.token, write.spend, write.revoke, record)
+            replace(write, claims=(*story.claims, *write.claims), record=record)
         )
+        story.claims.clear()  # they are used up, and are not to be asked for again
         if outcome.replayed is not None:
             story.recorded = True
             raise replay_error(outcome.replayed)
