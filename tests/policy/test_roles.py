@@ -185,7 +185,7 @@ def test_what_the_engine_refuses_is_denied():
                 'when { resource.statu == "x" };'
             ),
             (
-                "console/mine.cedar:3:17: attribute `statu` on entity type `AccessRequest` not found "
+                "mine.cedar:3:17: attribute `statu` on entity type `AccessRequest` not found "
                 "(did you mean 'status'?)"
             ),
         ),
