@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -91,3 +92,11 @@ class Members:
         if default is None:
             raise InvalidRequest(f"'{name}' is missing: say it in a few words")
         return default
+
+    def instant(self, name: str) -> datetime:
+        """Return an instant, in UTC where it does not say."""
+        try:
+            at = datetime.fromisoformat(self.text(name))
+        except ValueError:
+            raise InvalidRequest(f"'{name}' must be a time, such as 2026-10-01T12:00Z") from None
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -74,7 +74,7 @@ def _plan(value: Json, now: Plan | None) -> Plan:
     if now is None:
         raise InvalidRequest("there is no plan in this request: narrow 'uses' or 'lifetime'")
     if not isinstance(value, dict):
-        raise InvalidRequest('\'plan\' must be an object, such as {"calls": 5}')
+        raise InvalidRequest("'plan' must be an object, such as {\"calls\": 5}")
     plan = Members(value)
     plan.allow_only(("calls", "duration", "totals"))
     totals = value.get("totals")
@@ -88,7 +88,7 @@ def _plan(value: Json, now: Plan | None) -> Plan:
 
 def _totals(value: Json) -> Iterable[Total]:
     if not isinstance(value, dict):
-        raise InvalidRequest('\'totals\' must be an object, such as {"payment_refund.amount": 500}')
+        raise InvalidRequest("'totals' must be an object, such as {\"payment_refund.amount\": 500}")
     for name, most in value.items():
         type_, _, field = name.rpartition(".")
         yield Total(type_, field, _number(name, most))
