@@ -6,10 +6,10 @@ from typing import cast
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from fleeting.core.access_requests import Offer
+from fleeting.core.access_requests import Offer, RequestRecord
 from fleeting.core.errors import InvalidRequest, NoSuchRequest
 from fleeting.core.model import Json
-from fleeting.core.people import ConsoleAction
+from fleeting.core.people import ConsoleAction, Person
 from fleeting.core.request_text import read_record
 from fleeting.ports import RecordKind
 from fleeting.server.console.bodies import Members, read_object
@@ -40,7 +40,15 @@ def api_routes(console: Console) -> Sequence[BaseRoute]:
 
 async def _whoami(console: Console, _request: Request, visitor: Visitor) -> Json:
     who = visitor.who
-    person = who.person
+    return {
+        **_person_json(console, who.person),
+        "signed_in_at": who.signed_in_at.isoformat(),
+        "acr": who.acr,
+    }
+
+
+def _person_json(console: Console, person: Person) -> dict[str, Json]:
+    """Return who a person is, what they may do, and who stands in for them."""
     may: list[Json] = [
         action.value for action in ConsoleAction if console.roles.allows(person, action)
     ]
@@ -54,8 +62,6 @@ async def _whoami(console: Console, _request: Request, visitor: Visitor) -> Json
         "name": person.name,
         "groups": [*sorted(person.groups)],
         "issuer": person.issuer,
-        "signed_in_at": who.signed_in_at.isoformat(),
-        "acr": who.acr,
         "may": may,
         "delegations": delegations,
     }
@@ -75,20 +81,25 @@ async def _shown(console: Console, request: Request, visitor: Visitor) -> Json:
 
 async def _deed(console: Console, request: Request, visitor: Visitor) -> Json:
     id_, name = request.path_params["id"], request.path_params["deed"]
-    body = Members(await read_object(request))
+    done = await do(console, visitor, id_, name, Members(await read_object(request)))
+    return await console.view.shown(visitor.who, done.id)
+
+
+async def do(
+    console: Console, visitor: Visitor, id_: str, name: str, body: Members
+) -> RequestRecord:
+    """Do the deed *name* to the request *id_*; an extension is a request of its own.
+
+    Raises:
+        OAuthError: whatever the deed is refused for.
+    """
     if name == "narrow":
-        await do_narrow(console, visitor, id_, body)
-    elif name in DEEDS:
-        await DEEDS[name](console.decide, visitor.who, id_, body)
-    else:
+        offer = await offer_of(console, visitor, id_)
+        narrowing = read_narrowing(body, offer, console.types())
+        return await console.decide.narrow(visitor.who, id_, narrowing)
+    if name not in DEEDS:
         raise InvalidRequest(f"a deed is one of {', '.join(sorted((*DEEDS, 'narrow')))}")
-    return await console.view.shown(visitor.who, id_)
-
-
-async def do_narrow(console: Console, visitor: Visitor, id_: str, body: Members) -> None:
-    """Narrow the request *id_* to what *body* says."""
-    offer = await offer_of(console, visitor, id_)
-    await console.decide.narrow(visitor.who, id_, read_narrowing(body, offer, console.types()))
+    return await DEEDS[name](console.decide, visitor.who, id_, body)
 
 
 async def offer_of(console: Console, visitor: Visitor, id_: str) -> Offer:
@@ -112,9 +123,16 @@ async def _revoke(console: Console, request: Request, visitor: Visitor) -> Json:
 
 async def _delegate(console: Console, request: Request, visitor: Visitor) -> Json:
     body = Members(await read_object(request))
+    person = await do_delegate(console, visitor, body)
+    return _person_json(console, person)
+
+
+async def do_delegate(console: Console, visitor: Visitor, body: Members) -> Person:
+    """Let somebody vote in the visitor's place, or nobody any more."""
     body.allow_only(("to", "until"))
-    await console.decide.delegate(visitor.who, body.text("to"), body.instant("until"))
-    return {"to": body.text("to"), "until": body.instant("until").isoformat()}
+    if body.values.get("to") is None:
+        return await console.decide.delegate(visitor.who, None)
+    return await console.decide.delegate(visitor.who, body.text("to"), body.instant("until"))
 
 
 async def _logout(console: Console, _request: Request, visitor: Visitor) -> Json:

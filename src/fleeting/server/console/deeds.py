@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from fleeting.core.access_requests import RequestRecord
 from fleeting.core.durations import parse_duration
 from fleeting.core.errors import InvalidRequest
-from fleeting.core.model import Json
 from fleeting.core.people import SignedIn
 from fleeting.server.console.bodies import Members
 from fleeting.usecases.decide_request import DecideRequest
@@ -93,6 +92,6 @@ def what_to_revoke(body: Members) -> tuple[str, str, str]:
 
 
 def of_form(form: Mapping[str, str], *names: str) -> Members:
-    """Return the members that a page's form sent for a deed, without what is the form's own."""
-    values: dict[str, Json] = {name: form[name] for name in names if form.get(name, "").strip()}
-    return Members(values)
+    """Return the members that a page's form sent for a deed, each as one line of text."""
+    said = {name: " ".join(form.get(name, "").split()) for name in names}
+    return Members({name: text for name, text in said.items() if text})

@@ -13,14 +13,13 @@ from starlette.routing import BaseRoute, Route
 from fleeting.core.errors import (
     InvalidAuthorizationDetails,
     InvalidRequest,
-    NoSuchRequest,
     OAuthError,
     RequestChanged,
 )
 from fleeting.core.people import ConsoleAction
-from fleeting.server.console.api import VIEWS, do_narrow, offer_of
+from fleeting.server.console.api import VIEWS, do, do_delegate, offer_of
 from fleeting.server.console.bodies import Members, read_form
-from fleeting.server.console.deeds import DEEDS, of_form
+from fleeting.server.console.deeds import of_form
 from fleeting.server.console.narrowings import form_narrowing
 from fleeting.server.console.serving import Console, page, see_other
 from fleeting.server.console.visitors import CSRF_FIELD, Visitor
@@ -163,24 +162,20 @@ async def _deed(console: Console, request: Request, visitor: Visitor) -> Respons
     form = await read_form(request)
     console.door.check(request, visitor, form.get(CSRF_FIELD, ""))
     try:
-        await _do(console, visitor, id_, name, form)
+        done = await do(console, visitor, id_, name, await _sent(console, visitor, id_, name, form))
     except (RequestChanged, InvalidRequest, InvalidAuthorizationDetails) as error:
         return await _again(console, visitor, id_, form, error)
-    return see_other(console, f"/requests/{quote(id_, safe='')}?done={name}")
+    return see_other(console, f"/requests/{quote(done.id, safe='')}?done={name}")
 
 
-async def _do(
+async def _sent(
     console: Console, visitor: Visitor, id_: str, name: str, form: dict[str, str]
-) -> None:
-    if name == "narrow":
-        offer = await offer_of(console, visitor, id_)
-        body = Members(form_narrowing(form, offer, console.types()))
-        await do_narrow(console, visitor, id_, body)
-    elif name in DEEDS:
-        sent = of_form(form, "offer", "comment", "reason", "text", "duration", "note")
-        await DEEDS[name](console.decide, visitor.who, id_, sent)
-    else:
-        raise NoSuchRequest("there is no such deed")
+) -> Members:
+    """Return what the API would have been sent for the same."""
+    if name != "narrow":
+        return of_form(form, "offer", "comment", "reason", "text", "duration", "note")
+    offer = await offer_of(console, visitor, id_)
+    return Members(form_narrowing(form, offer, console.types()))
 
 
 async def _again(
@@ -217,7 +212,7 @@ async def _do_delegate(console: Console, request: Request, visitor: Visitor) -> 
     console.door.check(request, visitor, form.get(CSRF_FIELD, ""))
     body = of_form(form, "to", "until")
     try:
-        await console.decide.delegate(visitor.who, body.text("to"), body.instant("until"))
+        await do_delegate(console, visitor, body)
     except InvalidRequest as error:
         return await _render(
             console,
