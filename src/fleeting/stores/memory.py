@@ -40,6 +40,7 @@ from fleeting.ports import (
 )
 from fleeting.stores.group_commit import GroupCommit
 from fleeting.stores.pruning import Link, new_chain, plan, pruned_entry
+from fleeting.stores.record_tables import DONE_WITH, PASSING
 from fleeting.stores.settlement import (
     ClaimKey,
     CutoffKey,
@@ -241,6 +242,7 @@ class MemoryStore:
         with self.tables.lock:
             count = _prune_proofs(self.tables, now, limit)
             count += _prune_tokens(self.tables, now - grace, limit - count)
+            count += _prune_records(self.tables, now, limit - count)
             count += _prune_published(self.tables, now, limit - count)
             if ledger_before is not None:
                 count += self._prune_ledger(now, ledger_before, limit - count, sign)
@@ -357,6 +359,14 @@ def _prune_proofs(tables: MemoryTables, now: datetime, limit: int) -> int:
     for key in expired:
         del tables.proofs[key]
     return len(expired)
+
+
+def _prune_records(tables: MemoryTables, now: datetime, limit: int) -> int:
+    due = (it for it in tables.records.items() if it[1].due_at and it[1].due_at <= now)
+    done = [key for key, it in due if key[0] in PASSING or it.state in DONE_WITH][:limit]
+    for key in done:
+        del tables.records[key]
+    return len(done)
 
 
 def _prune_published(tables: MemoryTables, now: datetime, limit: int) -> int:

@@ -9,7 +9,7 @@ from fleeting.core.evidence import StoredEntry, instant, microseconds, original,
 from fleeting.core.model import TokenRecord
 from fleeting.ports import KeptPolicySet, PolicySetRecord, SeenDirectory
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that these tables are the result of."""
 
 metadata = MetaData()

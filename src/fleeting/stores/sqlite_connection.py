@@ -22,7 +22,8 @@ from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import connect_sqlite
 from fleeting.stores.pruning import PING_LIFE, new_chain
 from fleeting.stores.schema import directory_row, kept_row, token_record, token_row
-from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
+from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, cut_off, use_key
+from fleeting.stores.sqlite_records import load_cut, load_revisions, save_records
 
 _CLAIM = "INSERT INTO proofs VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _RELEASE = "DELETE FROM proofs WHERE space = ? AND digest = ?"
@@ -120,8 +121,9 @@ class SqliteReader(_Connection):
         """
         with self.using() as connection:
             found = [_token(connection, jti) for jti in jtis]
+            cut = load_cut(connection, [record for record in found if record is not None])
             self.check_file()
-            return found
+            return [None if record is None else cut_off(record, cut) for record in found]
 
     def policy(self) -> PolicyState:
         """Return which policy sets are in force.
@@ -196,7 +198,15 @@ class SqliteWriter(_Connection):
                 _load_token(connection, write.revoke.jti, tokens)
         moves = any(write.move is not None for write in writes)
         policy = _policy(connection) if moves else NOTHING_LOADED
-        return Settlement(fresh, tokens, uses, self._clock.now(), policy)
+        return Settlement(
+            fresh,
+            tokens,
+            uses,
+            self._clock.now(),
+            policy,
+            load_revisions(connection, writes),
+            load_cut(connection, tokens.values()),
+        )
 
 
 def _claim(connection: sqlite3.Connection, claim: Claim) -> bool:
@@ -235,6 +245,8 @@ def _save(connection: sqlite3.Connection, settlement: Settlement) -> None:
         connection.executemany(_SPEND, rows)
     if settlement.moves:
         _save_policy(connection, settlement)
+    if settlement.records or settlement.cutoffs:
+        save_records(connection, settlement)
 
 
 def _save_policy(connection: sqlite3.Connection, settlement: Settlement) -> None:
