@@ -1,7 +1,7 @@
 """Plans: how standing work is asked for, what policy allows of it, and what is left of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from fleeting.core import strict_json
@@ -17,6 +17,7 @@ from fleeting.core.operation_types import Field, FieldKind, FieldType, Operation
 _MEMBERS = frozenset({"calls", "duration", "totals"})
 _EXAMPLE = '{"calls": 10, "duration": "2h", "totals": {"payment_refund.amount": 50000}}'
 _MAX_TOTALS = 16
+_SECOND = timedelta(seconds=1)
 
 
 # Asking for one.
@@ -122,8 +123,8 @@ def beyond_plan(
     plan = record.offer.plan
     if plan is None:
         return "it is no plan"
-    if record.not_after is not None and now >= record.not_after:
-        return "the plan is over"
+    if record.not_after is not None and now + _SECOND > record.not_after:
+        return "the plan is over"  # a token that lives less than a second is none
     if record.calls >= plan.calls:
         return f"all {plan.calls} tokens of the plan were issued"
     spent = spent_with(record, operations, uses)
