@@ -172,3 +172,14 @@ class RequestRecord:
     def id(self) -> str:
         """The ``access_request_id``."""
         return self.request.id
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When somebody must look at it though nobody touched it; None: never again."""
+        if self.status in (Status.PENDING, Status.APPROVED):
+            return self.expires_at
+        review = self.review
+        due = review.due_at if review is not None and review.closed_by is None else None
+        if self.status is not Status.GRANTED or self.not_after is None:
+            return due
+        return self.not_after if due is None else min(due, self.not_after)
