@@ -18,7 +18,7 @@ Id = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask again.")]
 
 
-def approve(  # noqa: PLR0913 -- options, each with a help of its own
+def approve(
     id_: Id,
     config: Config = None,
     *,
@@ -157,7 +157,7 @@ def _request(id_: str, config: Config, issuer: str | None) -> tuple["ConsoleApi"
     return api, api.shown(api.whole_id(id_))
 
 
-def _do(  # noqa: PLR0913 -- what every deed has
+def _do(
     id_: str,
     config: Config,
     issuer: str | None,

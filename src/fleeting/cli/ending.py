@@ -98,23 +98,37 @@ def _say_revoked(found: dict[str, Any], *, as_json: bool) -> None:
 def away(
     config: Config = None,
     *,
-    to: Annotated[str, typer.Option("--to", metavar="PERSON", help="Who votes in your place.")],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="PERSON", help="Who votes in your place.")
+    ] = None,
     until: Annotated[
-        str, typer.Option("--until", metavar="TIME", help="Such as 2026-10-01T12:00, or 3d.")
-    ],
+        str | None,
+        typer.Option("--until", metavar="TIME", help="Such as 2026-10-01T12:00, or 3d."),
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="Nobody votes for you any more.")] = False,
     issuer: Issuer = None,
     as_json: AsJson = False,
 ) -> None:
     """Let somebody else vote in your place while you are away; you and they count once."""
     from fleeting.cli.console_api import console_of
+
+    if back == (to is not None) or (to is None) != (until is None):
+        raise typer.BadParameter("write --to PERSON --until TIME, or --back")
+    body = {} if to is None else {"to": to, "until": _until(until or "")}
+    person = console_of(config, issuer).post("/api/delegate", body)
+    if as_json:
+        say_json(person)
+    else:
+        _say_away(person)
+
+
+def _say_away(person: dict[str, Any]) -> None:
     from fleeting.cli.words import clean
 
-    body = {"to": to, "until": _until(until)}
-    told = console_of(config, issuer).post("/api/delegate", body)
-    if as_json:
-        say_json(told)
-    else:
-        say(f"{clean(told['to'])} votes in your place until {clean(told['until'])}")
+    for each in person["delegations"]:
+        say(f"{clean(each['to'])} votes in your place until {clean(each['until'])}")
+    if not person["delegations"]:
+        say("nobody votes in your place")
 
 
 def _until(text: str) -> str:
@@ -132,7 +146,7 @@ def _until(text: str) -> str:
     return (at if at.tzinfo is not None else at.astimezone()).isoformat()
 
 
-def _do(  # noqa: PLR0913 -- what every deed has
+def _do(
     id_: str,
     config: Config,
     issuer: str | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EVERY_SECONDS = 2.0
 
 
-def requests(  # noqa: PLR0913 -- options, each with a help of its own
+def requests(
     config: Config = None,
     *,
     to_approve: Annotated[

@@ -129,7 +129,7 @@ async def _request(console: Console, request: Request, visitor: Visitor) -> Resp
     return await _shown(console, visitor, request.path_params["id"], done=_done(request))
 
 
-async def _shown(  # noqa: PLR0913 -- what the page says at its head
+async def _shown(
     console: Console,
     visitor: Visitor,
     id_: str,
