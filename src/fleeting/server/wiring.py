@@ -25,6 +25,8 @@ from fleeting.server.installing import (
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
+from fleeting.server.people.devices import TokenByGrant
+from fleeting.server.people.services import PeopleServices, people_services
 from fleeting.server.reloading import Reloading
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
@@ -72,6 +74,7 @@ class Worker:
     metrics: Metrics
     reloading: Reloading
     use_cases: UseCases
+    people: PeopleServices
 
 
 def build_worker(
@@ -111,7 +114,11 @@ def build_worker(
         EvaluateAccess(guards, read_evaluation),
         EvaluateAccess(guards, read_evaluations),
     )
-    return Worker(settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases)
+    people = people_services(settings, store, clock, http, desk)
+    return Worker(
+        *(settings, store, signing_keys, policy, clock, http),
+        *(metrics, reloading, use_cases, people),
+    )
 
 
 def _policy(
@@ -128,10 +135,12 @@ def _policy(
         return PolicyInForce(Rules(declared, nothing)), error
 
 
-def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
+def endpoints(worker: Worker) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
     """Return the form endpoints' use cases by path (DESIGN §6)."""
+    use_cases, devices = worker.use_cases, worker.people.devices
     return {
-        "/token": use_cases.issue_token,
+        "/token": TokenByGrant(use_cases.issue_token, devices),
+        "/device_authorization": devices.authorize,
         "/transaction-authorization": use_cases.authorize_transaction,
         "/spend": use_cases.spend_token,
         "/introspect": use_cases.introspect_token,
