@@ -182,9 +182,7 @@ def _people(request: Request) -> Iterator[RenderableType]:
             comment = f": {clean(vote['comment'])}" if vote["comment"] else ""
             yield Text(f"  {_called(vote['by'])}, {_time(vote['at'])}{comment}")
     for vote in request["idle_votes"]:
-        yield Text(
-            f"the vote of {_called(vote['by'])} does not count: {clean(vote['why'])}", "dim"
-        )
+        yield Text(f"the vote of {_called(vote['by'])} does not count: {clean(vote['why'])}", "dim")
     if request["remarks"]:
         yield Text("\nwhat was said", style="bold")
     for remark in request["remarks"]:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fleeting.core.authzen import AUTHZEN_METADATA, pdp_metadata
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
+from fleeting.server.console.assembling import console_routes
 from fleeting.server.endpoints import FormEndpoint
 from fleeting.server.health import Readiness
 from fleeting.server.housekeeping import life
@@ -60,6 +61,7 @@ def app_of(worker: Worker) -> Starlette:
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *_documents(worker),
+            *console_routes(worker.console),
         ],
         exception_handlers={HTTPException: _no_such_endpoint},
         lifespan=lifespan,

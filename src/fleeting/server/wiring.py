@@ -13,7 +13,10 @@ from fleeting.core.authzen import (
     read_evaluations,
 )
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
+from fleeting.policy.roles import BUILT_IN, CedarRoles
 from fleeting.ports import Clock, Store
+from fleeting.server.console.assembling import Ground, build_console
+from fleeting.server.console.serving import Console
 from fleeting.server.disagreements import alarm, tell_fault
 from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
@@ -25,6 +28,7 @@ from fleeting.server.installing import (
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
+from fleeting.server.people.sessions import Sessions
 from fleeting.server.reloading import Reloading
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
@@ -72,6 +76,7 @@ class Worker:
     metrics: Metrics
     reloading: Reloading
     use_cases: UseCases
+    console: Console
 
 
 def build_worker(
@@ -111,7 +116,33 @@ def build_worker(
         EvaluateAccess(guards, read_evaluation),
         EvaluateAccess(guards, read_evaluations),
     )
-    return Worker(settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases)
+    sessions = Sessions(store, settings.sign_in.terms, signing_keys.nonces)
+    console = build_console(
+        Ground(
+            settings=settings,
+            store=store,
+            clock=clock,
+            ids=ids,
+            rules=policy,
+            roles=CedarRoles([BUILT_IN]),
+            sessions=sessions,
+            nonces=signing_keys.nonces,
+            metrics=metrics,
+            changed=lambda _id: None,
+        )
+    )
+    return Worker(
+        settings,
+        store,
+        signing_keys,
+        policy,
+        clock,
+        http,
+        metrics,
+        reloading,
+        use_cases,
+        console,
+    )
 
 
 def _policy(
