@@ -13,8 +13,7 @@ from fleeting.cli.terminal import CommandError, harmless
 from fleeting.client.keys import PrivateKey, generate_key
 from fleeting.core import strict_json
 from fleeting.core.sender import PROOF_TYP, make_proof_claims
-
-COMMAND_LINE = "fleeting-cli"
+from fleeting.core.signing_in import COMMAND_LINE
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _SLOWER_SECONDS = 5

@@ -18,7 +18,8 @@ def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str])
     """Return authorization server metadata (RFC 8414 §2).
 
     With RFC 9449 §5.1, RFC 9396 §10, RFC 7662, RFC 7009, RFC 8628 §4,
-    draft-rosomakho-oauth-txn-challenge §5 and, of our own, ``spend_endpoint`` and ``report_endpoint`` (DESIGN §6).
+    draft-rosomakho-oauth-txn-challenge §5 and, of our own, ``spend_endpoint`` and
+    ``report_endpoint`` (DESIGN §6).
     """
     return {
         "issuer": issuer,

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fleeting.core.authzen import AUTHZEN_METADATA, pdp_metadata
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
-from fleeting.server.console.rendering import Pages
+from fleeting.server.console.assembling import console_routes
 from fleeting.server.endpoints import FormEndpoint
 from fleeting.server.health import Readiness
 from fleeting.server.housekeeping import life
@@ -64,6 +64,7 @@ def app_of(worker: Worker) -> Starlette:
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *_documents(worker),
             *_people(worker),
+            *console_routes(worker.console),
         ],
         exception_handlers={HTTPException: _no_such_endpoint},
         lifespan=lifespan,
@@ -135,9 +136,9 @@ def _questions(worker: Worker) -> dict[str, JsonEndpoint]:
 
 
 def _people(worker: Worker) -> Sequence[BaseRoute]:
-    settings = worker.settings
-    pages = Pages(urlsplit(settings.issuer).path)
-    return people_routes(Front(worker.people, pages, worker.metrics, settings.max_body_bytes))
+    return people_routes(
+        Front(worker.people, worker.console.pages, worker.metrics, worker.settings.max_body_bytes)
+    )
 
 
 def _documents(worker: Worker) -> list[BaseRoute]:

@@ -14,6 +14,8 @@ from fleeting.core.authzen import (
 )
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
+from fleeting.server.console.assembling import Ground, build_console
+from fleeting.server.console.serving import Console
 from fleeting.server.disagreements import alarm, tell_fault
 from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
@@ -74,6 +76,7 @@ class Worker:
     metrics: Metrics
     reloading: Reloading
     use_cases: UseCases
+    console: Console
     people: PeopleServices
 
 
@@ -115,9 +118,32 @@ def build_worker(
         EvaluateAccess(guards, read_evaluations),
     )
     people = people_services(settings, store, clock, http, desk)
+    console = build_console(
+        Ground(
+            settings=settings,
+            store=store,
+            clock=clock,
+            ids=ids,
+            rules=policy,
+            roles=people.roles,
+            sessions=people.sessions,
+            nonces=signing_keys.nonces,
+            metrics=metrics,
+            changed=lambda _id: None,
+        )
+    )
     return Worker(
-        *(settings, store, signing_keys, policy, clock, http),
-        *(metrics, reloading, use_cases, people),
+        settings,
+        store,
+        signing_keys,
+        policy,
+        clock,
+        http,
+        metrics,
+        reloading,
+        use_cases,
+        console,
+        people,
     )
 
 

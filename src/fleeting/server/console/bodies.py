@@ -20,7 +20,7 @@ _LONGEST_TEXT = 2_000
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of a posted form; a line ends in ``\\n`` alone.
+    """Return the fields of a posted form; a line ends in a line feed alone.
 
     Raises:
         InvalidRequest: it is none, is too large, or has a field twice.

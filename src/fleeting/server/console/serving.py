@@ -13,6 +13,7 @@ from fleeting.core.errors import (
     InsufficientUserAuthentication,
     InvalidDpopProof,
     InvalidToken,
+    NoSuchRequest,
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
@@ -26,7 +27,7 @@ from fleeting.server.console.rendering import Pages
 from fleeting.server.console.visitors import Door, Visitor
 from fleeting.server.endpoints import explain, observe
 from fleeting.server.metrics import Metrics
-from fleeting.server.rendering import encode, headers, render_error
+from fleeting.server.rendering import Header, encode, headers, render_error
 from fleeting.server.world import new_id
 from fleeting.usecases.decide_request import DecideRequest
 from fleeting.usecases.people import Roles
@@ -81,9 +82,10 @@ def api(console: Console, name: str, answer: Answer) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         started, request_id = perf_counter(), new_id()
+        extra: tuple[Header, ...] = ()
         try:
             body = encode(await answer(console, request, await console.door.caller(request)))
-            status, extra, code = 200, (), ""
+            status, code = 200, ""
         except Exception as error:  # noqa: BLE001 -- the one renderer; a bug is logged there
             told = _told(error, name, request_id)
             status, body, extra = render_error(told, request_id)
@@ -178,7 +180,7 @@ def refusal_page(
     if again:
         href = f"{console.url('/login')}?fresh=1&next={quote(target, safe='')}"
         link = {"href": href, "text": "Sign in again"}
-    elif error.status in (404,) or back == target:
+    elif error.status == NoSuchRequest.status or back == target:
         link = {"href": console.url("/"), "text": "My work"}
     return console.pages.render(
         "message.html",

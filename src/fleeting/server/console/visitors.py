@@ -21,6 +21,11 @@ class ForgedRequest(OAuthError):
     status = 403
 
 
+def cookie_name(issuer: str) -> str:
+    """Return the name of the session's cookie: where there is TLS, of this very host alone."""
+    return "__Host-fleeting" if issuer.startswith("https://") else "fleeting"
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody who signed in. token: a browser's session; None for the command line's."""
