@@ -133,17 +133,8 @@ def build_worker(
         )
     )
     return Worker(
-        settings,
-        store,
-        signing_keys,
-        policy,
-        clock,
-        http,
-        metrics,
-        reloading,
-        use_cases,
-        console,
-        people,
+        *(settings, store, signing_keys, policy, clock, http),
+        *(metrics, reloading, use_cases, console, people),
     )
 
 
