@@ -81,7 +81,7 @@ async def _render(
     status: int = 200,
     **values: Any,  # noqa: ANN401 -- what the template reads
 ) -> Response:
-    """Render a page for *visitor*, with the alarms that everybody sees on every page."""
+    """Render a page for *visitor*, with what alarms them: on every page, until it is reviewed."""
     reviews = await console.view.listed(visitor.who, "reviews")
     return console.pages.render(
         template,
@@ -89,9 +89,15 @@ async def _render(
         person=visitor.who.person,
         csrf=console.door.csrf(visitor),
         now=console.clock.now(),
-        alarms=reviews,
+        reviews=reviews,
+        alarms=[each for each in reviews if _alarms(each["review"], visitor)],
         **values,
     )
+
+
+def _alarms(review: Any, visitor: Visitor) -> bool:  # noqa: ANN401 -- of a view's JSON
+    """Say whether an open review is for the visitor's group to close, or overdue: for anybody."""
+    return bool(review["overdue"]) or review["group"] in visitor.who.person.groups
 
 
 async def _home(console: Console, request: Request, visitor: Visitor) -> Response:
