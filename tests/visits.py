@@ -59,7 +59,9 @@ def waiting(  # what a request can be told by
         subject=Subject(SubjectKind.USER, "alice", frozenset({"support"})),
         actors=(),
         client=BOT,
-        resource=Resource(PAYMENTS, frozenset({"payment_refund", "payout"}), client_id="payments-api"),
+        resource=Resource(
+            PAYMENTS, frozenset({"payment_refund", "payout"}), client_id="payments-api"
+        ),
         operations=made.operations,
         context=context,
         key=SenderKey(SenderConstraint.DPOP, "k" * 43),
@@ -164,7 +166,9 @@ class Visit:
         assert found is not None, "the page has no form to approve with"
         return found[1]
 
-    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> httpx.Response:
         """Call the API as a page's own script would."""
         csrf = self.worker.console.door.sessions.csrf_token(self.token)
         own = {"origin": ISSUER, "x-csrf-token": csrf} if method == "POST" else {}

@@ -1,6 +1,6 @@
 """The pages: what waits for people, one request with all that is known of it, and being away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -208,8 +208,34 @@ def _seen(form: dict[str, str]) -> datetime | None:
 
 
 async def _delegate(console: Console, request: Request, visitor: Visitor) -> Response:
+    return await _away(console, visitor, done=_done(request))
+
+
+async def _away(
+    console: Console,
+    visitor: Visitor,
+    status: int = 200,
+    *,
+    done: str = "",
+    problem: str = "",
+    filled: Mapping[str, Any] | None = None,
+) -> Response:
+    """Show who stands in for the visitor, and the form to change that; filled: what was written."""
+    now = console.clock.now()
+    standing_in = [
+        {"to": each.to, "until": each.until.isoformat()}
+        for each in visitor.who.person.delegations
+        if each.until > now
+    ]
     return await _render(
-        console, visitor, "delegate.html", done=_done(request), problem="", filled={}
+        console,
+        visitor,
+        "delegate.html",
+        status,
+        done=done,
+        problem=problem,
+        filled=filled or {},
+        standing_in=standing_in,
     )
 
 
@@ -220,14 +246,8 @@ async def _do_delegate(console: Console, request: Request, visitor: Visitor) -> 
     try:
         await do_delegate(console, visitor, body)
     except InvalidRequest as error:
-        return await _render(
-            console,
-            visitor,
-            "delegate.html",
-            error.status,
-            done="",
-            problem=error.description,
-            filled=body.values,
+        return await _away(
+            console, visitor, error.status, problem=error.description, filled=body.values
         )
     return see_other(console, "/delegate?done=delegate")
 
