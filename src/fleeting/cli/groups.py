@@ -90,7 +90,9 @@ def _expected() -> Iterator[type[Exception]]:
     from fleeting.ports import StoreUnavailableError
     from fleeting.server.settings import SettingsError
     from fleeting.server.signing_keys import SigningKeysError
+    from fleeting.usecases.change_people import PeopleChangeError
     from fleeting.usecases.change_policy import PolicyChangeError
 
     yield from (CommandError, SettingsError, SigningKeysError)
     yield from (PolicyProblems, StoreUnavailableError, FleetingError, PolicyChangeError)
+    yield PeopleChangeError

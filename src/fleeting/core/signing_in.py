@@ -15,6 +15,8 @@ from fleeting.core.jose import encode_base64url
 
 COMMAND_LINE = "fleeting-cli"
 """The client_id of our own command line: a public client, known to every installation."""
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+"""The grant type of the command line's login (RFC 8628 §3.4)."""
 _LONGEST_PATH = 1000
 _UNPRINTED = re.compile(r"[^\x21-\x7e]")
 

@@ -13,7 +13,6 @@ from fleeting.core.authzen import (
     read_evaluations,
 )
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
-from fleeting.policy.roles import BUILT_IN, CedarRoles
 from fleeting.ports import Clock, Store
 from fleeting.server.console.assembling import Ground, build_console
 from fleeting.server.console.serving import Console
@@ -28,7 +27,8 @@ from fleeting.server.installing import (
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
-from fleeting.server.people.sessions import Sessions
+from fleeting.server.people.devices import TokenByGrant
+from fleeting.server.people.services import PeopleServices, people_services
 from fleeting.server.reloading import Reloading
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
@@ -77,6 +77,7 @@ class Worker:
     reloading: Reloading
     use_cases: UseCases
     console: Console
+    people: PeopleServices
 
 
 def build_worker(
@@ -116,7 +117,7 @@ def build_worker(
         EvaluateAccess(guards, read_evaluation),
         EvaluateAccess(guards, read_evaluations),
     )
-    sessions = Sessions(store, settings.sign_in.terms, signing_keys.nonces)
+    people = people_services(settings, store, clock, http, desk)
     console = build_console(
         Ground(
             settings=settings,
@@ -124,8 +125,8 @@ def build_worker(
             clock=clock,
             ids=ids,
             rules=policy,
-            roles=CedarRoles([BUILT_IN]),
-            sessions=sessions,
+            roles=people.roles,
+            sessions=people.sessions,
             nonces=signing_keys.nonces,
             metrics=metrics,
             changed=lambda _id: None,
@@ -142,6 +143,7 @@ def build_worker(
         reloading,
         use_cases,
         console,
+        people,
     )
 
 
@@ -159,10 +161,12 @@ def _policy(
         return PolicyInForce(Rules(declared, nothing)), error
 
 
-def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
+def endpoints(worker: Worker) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
     """Return the form endpoints' use cases by path (DESIGN §6)."""
+    use_cases, devices = worker.use_cases, worker.people.devices
     return {
-        "/token": use_cases.issue_token,
+        "/token": TokenByGrant(use_cases.issue_token, devices),
+        "/device_authorization": devices.authorize,
         "/transaction-authorization": use_cases.authorize_transaction,
         "/spend": use_cases.spend_token,
         "/introspect": use_cases.introspect_token,

@@ -147,9 +147,7 @@ class ChangePeople:
     async def _kept(self, id_: str) -> KeptPerson:
         kept = await KnownPeople(self.store).kept(id_)
         if kept is None:
-            raise PeopleChangeError(
-                f"nobody is called {shown(id_)} here: 'fleeting people list' says who is"
-            )
+            raise nobody(id_)
         return kept
 
     def _entry(self, deed: PersonDeed, person: Person, **more: Json) -> Entry:
@@ -172,6 +170,12 @@ def _check_name(name: str) -> None:
 
 def _deletion(record: Record) -> RecordChange:
     return RecordChange(record.kind, record.id, record.revision)
+
+
+def nobody(name: str) -> PeopleChangeError:
+    """Return what to raise where nobody has that name."""
+    told = f"nobody is called {shown(name)} here: 'fleeting people list' says who is"
+    return PeopleChangeError(told)
 
 
 def _restless(id_: str) -> PeopleChangeError:

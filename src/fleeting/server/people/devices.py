@@ -1,6 +1,7 @@
 """The command line's login: the device authorization grant (RFC 8628), bound to a key by DPoP."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +20,13 @@ from fleeting.core.people import Person, SignedIn
 from fleeting.core.people_deeds import SignInMethod
 from fleeting.core.people_text import read_device, write_device
 from fleeting.core.sender import ProofContext, verify_proof
-from fleeting.core.signing_in import COMMAND_LINE, DeviceAuthorization, DeviceStatus, digest
+from fleeting.core.signing_in import (
+    COMMAND_LINE,
+    DEVICE_CODE,
+    DeviceAuthorization,
+    DeviceStatus,
+    digest,
+)
 from fleeting.ports import Record, RecordChange, RecordKind, Write
 from fleeting.server.people.people_desk import PeopleDesk
 from fleeting.server.people.sessions import NewSession, new_token
@@ -191,6 +198,24 @@ class Devices:
         proof = verify_proof(call.proofs, context)
         story.claims.append(proof.claim)
         return proof.key
+
+
+@dataclass(frozen=True, slots=True)
+class TokenByGrant:
+    """``POST /token`` for whoever asks: the command line's login, or anybody's access token."""
+
+    others: Callable[[Call], Awaitable[Any]]
+    devices: Devices
+
+    async def __call__(self, call: Call) -> dict[str, Any]:
+        """Return the body of the token response.
+
+        Raises:
+            OAuthError: see ``Devices.token`` and ``usecases.issue_token``.
+        """
+        deed = self.devices.token if call.form.get("grant_type") == DEVICE_CODE else self.others
+        answer: dict[str, Any] = await deed(call)
+        return answer
 
 
 def _change(device_code: str, device: DeviceAuthorization, seen: int) -> RecordChange:

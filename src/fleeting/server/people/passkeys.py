@@ -69,7 +69,7 @@ class Passkeys:
     links: Links
     party: RelyingParty
 
-    async def creation(self, link: str) -> tuple[dict[str, Json], Begun]:
+    async def creation(self, link: str, browser: str) -> tuple[dict[str, Json], Begun]:
         """Return how the browser is to make a passkey; the link is not used up by it.
 
         Raises:
@@ -77,7 +77,7 @@ class Passkeys:
         """
         now = self.desk.clock.now()
         opened = await self.links.open(link, LinkKind.ENROL, now)
-        begun = await self._begin(SignInKind.ENROLMENT, now, "/")
+        begun = await self._begin(SignInKind.ENROLMENT, now, "/", browser)
         known = [read_passkey(it.text).credential_id for it in await self._of(opened.person)]
         options = generate_registration_options(
             rp_id=self.party.id,
@@ -151,10 +151,10 @@ class Passkeys:
         )
         return Login(person, self.desk.sessions.begin(person, now), changes, (entry,))
 
-    async def request(self, return_to: str | None) -> tuple[dict[str, Json], Begun]:
+    async def request(self, return_to: str | None, browser: str) -> tuple[dict[str, Json], Begun]:
         """Return how the browser is to use a passkey: whichever its owner chooses."""
         now = self.desk.clock.now()
-        begun = await self._begin(SignInKind.PASSKEY, now, local_path(return_to))
+        begun = await self._begin(SignInKind.PASSKEY, now, local_path(return_to), browser)
         options = generate_authentication_options(
             rp_id=self.party.id,
             challenge=base64url_to_bytes(begun.sign_in.challenge),
@@ -221,9 +221,9 @@ class Passkeys:
             raise SignInRefused("this passkey is not acceptable", detail=str(error)) from None
         return replace(passkey, sign_count=verified.new_sign_count, used_at=now)
 
-    async def _begin(self, kind: SignInKind, now: datetime, return_to: str) -> Begun:
+    async def _begin(self, kind: SignInKind, now: datetime, return_to: str, browser: str) -> Begun:
         challenge = new_token()  # base64url of 32 bytes
-        return await self.desk.begin(SignIn(kind, "", challenge, now, return_to))
+        return await self.desk.begin(SignIn(kind, "", challenge, now, return_to), browser)
 
     async def _find(self, raw: bytes) -> Record | None:
         return await self.desk.store.record(RecordKind.PASSKEY, digest(raw.hex()))

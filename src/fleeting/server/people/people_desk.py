@@ -54,15 +54,17 @@ class PeopleDesk:
         """Who is known."""
         return KnownPeople(self.store)
 
-    async def begin(self, sign_in: SignIn) -> Begun:
-        """Keep a login that begins now, bound to a cookie that only this browser will have.
+    async def begin(self, sign_in: SignIn, browser: str = "") -> Begun:
+        """Keep a login that begins now, bound to a cookie that only this browser has.
+
+        browser: what it has already, of another login that it began; "" gives it a new one.
 
         Raises:
             SlowDown: too many begin at once.
         """
         if not self.strangers.allows(sign_in.started_at):
             raise SlowDown("too many people are signing in just now: try again in a moment")
-        state, browser = new_token(), new_token()
+        state, browser = new_token(), browser or new_token()
         kept = replace(sign_in, browser=digest(browser))
         change = RecordChange(
             RecordKind.SIGN_IN,

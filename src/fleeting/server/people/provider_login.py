@@ -39,7 +39,9 @@ class ProviderLogin:
     declarations: Callable[[], Declarations]
     asked: LoginRequest
 
-    async def start(self, return_to: str | None, *, again: bool) -> tuple[str, Begun]:
+    async def start(
+        self, return_to: str | None, *, again: bool, browser: str = ""
+    ) -> tuple[str, Begun]:
         """Return where to send the browser, and what it must bring back.
 
         again: whoever it is proves it now, even if the provider knows them already.
@@ -58,7 +60,8 @@ class ProviderLogin:
                 return_to=local_path(return_to),
                 code_verifier=new_token(),
                 again=again,
-            )
+            ),
+            browser,
         )
         asked = self.asked.of(begun.sign_in)
         return authorization_url(metadata, asked, begun.sign_in, begun.state), begun
