@@ -127,6 +127,7 @@ def build_worker(
             rules=policy,
             roles=people.roles,
             sessions=people.sessions,
+            cookies=people.cookies,
             nonces=signing_keys.nonces,
             metrics=metrics,
             changed=lambda _id: None,

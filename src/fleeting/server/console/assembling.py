@@ -12,8 +12,9 @@ from fleeting.server.console.api import api_routes
 from fleeting.server.console.pages import page_routes
 from fleeting.server.console.rendering import Pages
 from fleeting.server.console.serving import Console
-from fleeting.server.console.visitors import Door, cookie_name
+from fleeting.server.console.visitors import Door
 from fleeting.server.metrics import Metrics
+from fleeting.server.people.cookies import Cookies
 from fleeting.server.people.sessions import Sessions
 from fleeting.server.settings import Settings
 from fleeting.usecases.decide_request import DecideRequest
@@ -38,6 +39,7 @@ class Ground:
     rules: RulesSource
     roles: Roles
     sessions: Sessions
+    cookies: Cookies
     nonces: Callable[[], Nonces]
     metrics: Metrics
     changed: Callable[[str], None]
@@ -56,7 +58,7 @@ def build_console(ground: Ground) -> Console:
         ground.changed,
     )
     return Console(
-        door=Door(settings.issuer, cookie_name(settings.issuer), ground.sessions, ground.clock),
+        door=Door(settings.issuer, ground.cookies, ground.sessions, ground.clock),
         pages=Pages(urlsplit(settings.issuer).path),
         decide=DecideRequest(desk, ground.ids),
         view=ViewRequests(desk, store, RequestIndex(store)),
