@@ -34,11 +34,15 @@ ALIVE = (*WAITING, Status.GRANTED)
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A request after a deed, and its entries. ends: no token of it may be used from then on."""
+    """A request after a deed, and its entries.
+
+    ends: no token of it may be used from then on. also: other requests that change with it.
+    """
 
     record: RequestRecord
     entries: tuple[Entry, ...]
     ends: bool = False
+    also: tuple[RequestRecord, ...] = ()
 
 
 def check_said(text: str, name: str, *, optional: bool = False) -> str:
