@@ -7,7 +7,7 @@ commits itself wakes them at once. A thousand waiters cost a thousand futures an
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -120,15 +120,18 @@ class Waiting:
         Raises:
             StoreUnavailableError: the store cannot answer now.
         """
-        await self._read()
+        try:
+            await self._read()
+        finally:
+            await self._rest()
+
+    async def _rest(self) -> None:
         if self._waiters:
             await asyncio.sleep(WITH_WAITERS)
             return
         self._first.clear()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._first.wait(), WITHOUT_WAITERS)
-        except TimeoutError:
-            return
 
     async def _read(self) -> None:
         started = asyncio.get_running_loop().time()
