@@ -195,7 +195,7 @@ def _why_no_member(
     member = voter
     if vote.instead_of is not None:
         away = situation.people.get(vote.instead_of)
-        if away is None or away.disabled or _standing_in(away, voter, vote.at) is None:
+        if away is None or away.disabled or standing_in(away, voter, vote.at) is None:
             return "nobody who could vote was away"
         if is_behind(record, away):
             return "in whose place it was given stands behind the request"
@@ -205,7 +205,7 @@ def _why_no_member(
     return None
 
 
-def _standing_in(away: Person, person: Person, at: datetime) -> Delegation | None:
+def standing_in(away: Person, person: Person, at: datetime) -> Delegation | None:
     """Return by what *person* may vote in the place of *away*; who stands in passes nothing on."""
     return next(
         (it for it in away.delegations if it.to in person.ids and it.since <= at < it.until), None
@@ -262,7 +262,7 @@ def _away(people: Mapping[str, Person], person: Person, now: datetime) -> Sequen
     found = {
         away.id: away
         for away in people.values()
-        if not away.disabled and away.ids.isdisjoint(person.ids) and _standing_in(away, person, now)
+        if not away.disabled and away.ids.isdisjoint(person.ids) and standing_in(away, person, now)
     }
     return [found[id_] for id_ in sorted(found)]
 
@@ -281,8 +281,11 @@ def reassigned(
 ) -> tuple[Vote, ...]:
     """Return the *votes* that *stages* have room for, each at its place.
 
-    A vote counts as what it was given as: its group's member, or of the group that may always.
+    A vote counts as what it was given as: its group's member, or of the group that may always; of
+    several of one person, the last.
     """
+    votes = [*{vote.instead_of or vote.person: vote for vote in votes}.values()]
+    votes = [*{vote.person: vote for vote in votes}.values()]
     room = [stage.count for stage in stages]
     placed: dict[int, Vote] = {}
     for wild in (False, True):

@@ -84,7 +84,6 @@ def extended(approved: Deed, grant: RequestRecord, now: datetime) -> Deed:
         grant,
         offer=_offer_after(grant.offer, record.offer),
         not_after=_end_after(grant, record, now),
-        extensions=grant.extensions + (grant.offer.plan is None),
         votes=(*grant.votes, *record.votes),
     )
     ended = after(after(record.status, Event.COLLECT), Event.END)
@@ -109,8 +108,7 @@ def _offer_after(granted: Offer, approved: Offer) -> Offer:
 
 
 def _end_after(grant: RequestRecord, record: RequestRecord, now: datetime) -> datetime:
-    """Return when the grant ends: a plan goes on from its end, a token must be collected first."""
-    plan = record.offer.plan
-    if plan is not None:
-        return (grant.not_after or now) + plan.duration
-    return max(grant.not_after or now, record.expires_at)
+    """Return when the grant ends: later by what was asked, so that one goes on from the other."""
+    offer = record.offer
+    duration = offer.lifetime if offer.plan is None else offer.plan.duration
+    return (grant.not_after or now) + duration

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from fleeting.core.access_requests import RequestRecord
+from fleeting.core.access_requests import ApprovalTerms, RequestRecord
+from fleeting.core.asking import Permits, approval_terms
 from fleeting.core.client_auth import Registration
-from fleeting.core.issuance import refusal
+from fleeting.core.issuance import Grantable, refusal
 from fleeting.core.limits import strictest
 from fleeting.core.model import (
     AccessRequest,
-    ApprovalStage,
     Client,
     Decision,
     Resource,
@@ -22,12 +22,15 @@ _STILL = (Verdict.PERMITTED, Verdict.NEEDS_APPROVAL, Verdict.NEEDS_STEP_UP)
 """Step-up is asked for when it is collected, of the login that is there then."""
 
 
+_NOBODY = ApprovalTerms(())
+
+
 @dataclass(frozen=True, slots=True)
 class Reconsidered:
-    """What policy says now. refusal: why not, in public words; stages: the people it asks for."""
+    """What policy says now. refusal: why not, in public words; terms: how people are to decide."""
 
     refusal: str | None = None
-    stages: tuple[ApprovalStage, ...] = ()
+    terms: ApprovalTerms = _NOBODY
 
 
 def request_now(
@@ -55,10 +58,11 @@ def _subject_now(subject: Subject, client: Client) -> Subject:
     return subject
 
 
-def reconsider(decision: Decision) -> Reconsidered:
+def reconsider(decision: Decision, permits: Permits) -> Reconsidered:
     """Return whether *decision*, on all that is offered, lets it through, and after whose votes."""
     refused = [answer for answer in decision.answers if answer.verdict not in _STILL]
     if refused or not decision.answers:
         return Reconsidered(refusal(refused).description)
     limits = reduce(strictest, (answer.paths[0].limits for answer in decision.answers))
-    return Reconsidered(stages=limits.approvals)
+    granted = Grantable((), limits, ())
+    return Reconsidered(terms=approval_terms(granted, decision, permits))

@@ -85,10 +85,9 @@ class ApproveRequest:
         if look.said.refusal is not None or look.decision is None:
             reason = look.said.refusal or ""
             return denied_by_policy(record, reason, look.decision, doing.now)
-        votes, escalation = counting(counted), record.terms.escalation
-        if not met(look.said.stages, votes, escalation):  # other policies than when it was asked
-            terms = replace(record.terms, stages=look.said.stages)
-            votes = reassigned(votes, terms.stages, escalation)
+        votes, terms = counting(counted), look.said.terms
+        if not met(terms.stages, votes, terms.escalation):  # other policies than when it was asked
+            votes = reassigned(votes, terms.stages, terms.escalation)
             return Deed(replace(record, terms=terms, votes=votes), ())
         deed = approved(record, counted, look.decision, doing.now, situation.types)
         return deed if record.extends is None else await self._extend(deed, doing)

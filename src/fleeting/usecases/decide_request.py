@@ -1,6 +1,6 @@
 """Everything that a person can do about access requests: each deed decided, recorded, done once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -138,7 +138,7 @@ class DecideRequest:
         """Be away; see ``BeAway``."""
         return await BeAway(self.desk)(who, to, until)
 
-    async def revoke_all(self, who: SignedIn, kind: str, value: str, reason: str) -> Sequence[str]:
+    async def revoke_all(self, who: SignedIn, kind: str, value: str, reason: str) -> list[str]:
         """End everything of somebody; see ``RevokeAccess``."""
         return await RevokeAccess(self.desk)(who, kind, value, reason)
 

@@ -49,4 +49,4 @@ async def second_look(
     if request is None or gone:
         return SecondLook(Reconsidered("client, resource or operation is not declared any more"))
     decision = within_subject_token(request, rules.policy.decide(request, now=now), types)
-    return SecondLook(reconsider(decision), decision)
+    return SecondLook(reconsider(decision, rules.policy.policies), decision)

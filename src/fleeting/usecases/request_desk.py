@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 
 from fleeting.core.access_requests import RequestRecord
 from fleeting.core.approvals import DEFAULT_MAX_AGE
+from fleeting.core.asking import behind
 from fleeting.core.declaring import shown
 from fleeting.core.errors import NoSuchRequest, NotAllowed, OAuthError, TemporarilyUnavailable
 from fleeting.core.people import ConsoleAction, Person, SignedIn
@@ -20,6 +21,7 @@ from fleeting.core.request_deeds import Deed, lapsed
 from fleeting.ports import (
     Clock,
     Ledger,
+    Record,
     RecordKind,
     Records,
     StoreUnavailableError,
@@ -104,7 +106,15 @@ class RequestDesk:
         row = await self.store.record(RecordKind.REQUEST, id_)
         if row is None:
             raise no_such_request(id_)
-        return read_row(row, self.rules.rules().installation.catalogue.types)
+        return self.read(row)
+
+    def read(self, row: Record) -> RequestRecord:
+        """Return the request that a row is of, with all who stand behind it by now."""
+        installation = self.rules.rules().installation
+        record = read_row(row, installation.catalogue.types)
+        clients = {name: it.client for name, it in installation.registrations.items()}
+        # Who answers for a client by now may not decide for it, either.
+        return replace(record, behind=record.behind | behind(record.request, clients))
 
     async def allowed(
         self, who: SignedIn, action: ConsoleAction, record: RequestRecord | None = None

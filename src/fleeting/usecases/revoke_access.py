@@ -49,7 +49,7 @@ class RevokeAccess:
 
     desk: RequestDesk
 
-    async def __call__(self, who: SignedIn, kind: str, value: str, reason: str) -> Sequence[str]:
+    async def __call__(self, who: SignedIn, kind: str, value: str, reason: str) -> list[str]:
         """End it, and return the ids of the requests that changed.
 
         The tokens go first, all at once. Then each request goes by itself, with its own entry.
@@ -66,7 +66,7 @@ class RevokeAccess:
             await self._cut(of, value, person, said, affected)
             return await self._move(affected, of, value, person, said)
 
-    async def _token(self, jti: str, by: Person, reason: str) -> Sequence[str]:
+    async def _token(self, jti: str, by: Person, reason: str) -> list[str]:
         token = await self.desk.store.find(jti)
         if token is None:
             raise InvalidRequest("there is no such token: name it by its jti")
@@ -84,7 +84,7 @@ class RevokeAccess:
             return (Entry(kind, now, token.request_id, body, token.txn, token.jti),)
 
         await self.desk.store.commit(Write(revoke=Revocation(jti, now), record=record))
-        return ()
+        return []
 
     async def _affected(self, of: AccessOf, value: str) -> Sequence[RequestRecord]:
         rows = await self.desk.store.records(
@@ -127,7 +127,7 @@ class RevokeAccess:
         value: str,
         by: Person,
         reason: str,
-    ) -> Sequence[str]:
+    ) -> list[str]:
         ids = await self._ids(value) if of is AccessOf.APPROVER else frozenset[str]()
         moved: list[str] = []
         for start in range(0, len(affected), _AT_ONCE):
