@@ -17,7 +17,7 @@ from fleeting.core.evidence import ChainedEntry
 from fleeting.core.issuance import details_json, scope_text
 from fleeting.core.lifecycle import Status
 from fleeting.core.limits import describe_approvals
-from fleeting.core.model import SCOPE_TYPE, Json, Operation
+from fleeting.core.model import SCOPE_TYPE, Client, Json, Operation
 from fleeting.core.offers import Types, difference_words, offer_words, operation_words
 from fleeting.core.operation_types import FieldKind, OperationType
 from fleeting.core.operations import contains, describe_field
@@ -52,6 +52,7 @@ class Seen:
 
     people: by every id. seat: as what the viewer may vote, or why not. may: what else they may.
     policies: those that ask, as they are now; like: newest first. story: from the ledger.
+    client: as it is declared now, with who answers for it. guard: of the resource it is about.
     """
 
     types: Types
@@ -63,6 +64,7 @@ class Seen:
     policies: Mapping[str, PolicyWords] = field(default_factory=dict)
     like: Sequence[Like] = ()
     story: Sequence[ChainedEntry] = ()
+    client: Client | None = None
     guard: str | None = None
 
 
@@ -129,7 +131,7 @@ def _what(record: RequestRecord, seen: Seen) -> Members:
 
 def _who(record: RequestRecord, seen: Seen) -> Members:
     """Return who stands behind it; the subject is in the brief already."""
-    client = record.request.client
+    client = seen.client or record.request.client
     return {
         "client_groups": [*sorted(client.groups)],
         "chain": [
