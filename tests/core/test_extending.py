@@ -22,7 +22,10 @@ def grant(what=None, **changes):
     return replace(record, minted=(Minted("j", "t", END),), votes=(vote("carol"),), **changes)
 
 
-def asked(old, duration=minutes(2)):
+TWO = minutes(2)
+
+
+def asked(old, duration=TWO):
     return extension(old, "request-2", "txn-2", duration, NOW)
 
 
