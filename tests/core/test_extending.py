@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleeting.core.access_requests import Minted, Plan
+from fleeting.core.access_requests import ApprovalTerms, Minted, Plan
 from fleeting.core.errors import InvalidRequest, RequestChanged
 from fleeting.core.evidence import EntryKind
 from fleeting.core.extending import extended, extension, extension_entry
@@ -55,6 +55,8 @@ def test_it_is_never_longer_than_what_was_granted(duration):
 def test_only_a_grant_is_made_longer():
     with pytest.raises(RequestChanged, match="pending"):
         asked(pending())
+    with pytest.raises(RequestChanged, match="nobody had to approve"):
+        asked(replace(grant(), terms=ApprovalTerms(())))
     with pytest.raises(RequestChanged, match="returned"):
         extended(approved(asked(grant())), grant(status=Status.RETURNED), NOW)
 
@@ -65,6 +67,7 @@ def test_once_approved_the_grant_goes_on_from_its_end_under_its_own_id():
         (longer,) = deed.also
         assert (longer.id, longer.status) == ("request-1", Status.GRANTED)
         assert longer.not_after == END + more
+        assert longer.extensions == (0 if old.offer.plan else 1)
         assert longer.not_after > max(token.expires_at for token in longer.minted)
         assert [it.person for it in longer.votes] == ["carol", "bob"]
         assert (deed.record.status, deed.record.not_after) == (Status.ENDED, longer.not_after)
