@@ -13,6 +13,7 @@ from fleeting.core.approvals import (
     groups_of,
     ids_in,
     is_behind,
+    may_decide,
     met,
     offer_digest,
     reassigned,
@@ -229,6 +230,18 @@ def test_a_stand_in_votes_in_the_place_of_whoever_is_away_and_has_no_vote_yet():
 def test_a_stand_in_does_not_pass_it_on():
     dora, eve = away(person("dora", "other"), "eve"), person("eve", "other")
     assert isinstance(seat(pending(), eve, dora, away(BOB, "dora")), NoSeat)
+
+
+def test_whoever_is_asked_at_any_stage_may_say_no_or_less():
+    record = escalating(pending("1 of leads, then 1 of finance", votes=(vote("bob"),)))
+    head, dora = person("hana", "heads"), person("dora", "other")
+    for who in (BOB, person("fay", "finance")):
+        assert may_decide(record, who, situation(who))
+    for who in (head, dora, person("alice"), replace(BOB, disabled=True)):
+        assert not may_decide(record, who, situation(who))
+    assert may_decide(record, head, situation(head, now=NOW + minutes(4)))
+    assert may_decide(record, dora, situation(dora, away(CAROL, "dora")))
+    assert not may_decide(record, dora, situation(dora, away(person("alice"), "dora")))
 
 
 # Other stages, the same votes.

@@ -59,8 +59,8 @@ class Seen:
     now: datetime
     standing: Standing
     people: Mapping[str, Person]
-    may: Sequence[ConsoleAction]
     seat: Seat | NoSeat
+    may: Sequence[ConsoleAction] = ()
     policies: Mapping[str, PolicyWords] = field(default_factory=dict)
     like: Sequence[Like] = ()
     story: Sequence[ChainedEntry] = ()
@@ -97,7 +97,7 @@ def brief_json(record: RequestRecord, seen: Seen) -> Members:
         "reason": record.reason,
         "review": _review_json(record.review, seen),
         "offer": {"digest": offer_digest(record)},
-        "you": _you(seen),
+        "you": _seat(seen),
     }
 
 
@@ -109,6 +109,7 @@ def full_json(record: RequestRecord, seen: Seen) -> Members:
         **_who(record, seen),
         **_deciding(record, seen),
         **_since(record, seen),
+        "you": {**_seat(seen), "may": [action.value for action in seen.may]},
     }
 
 
@@ -319,16 +320,17 @@ def _escalation(record: RequestRecord, seen: Seen) -> Json:
     return {"group": escalation.group, "at": at.isoformat(), "due": seen.now >= at}
 
 
-def _you(seen: Seen) -> Members:
-    seat, may = seen.seat, [action.value for action in seen.may]
+def _seat(seen: Seen) -> Members:
+    seat = seen.seat
     if isinstance(seat, NoSeat):
-        return {"may": [*may], "vote": None, "why_not": seat.why, "log_in_again": seat.stale}
+        return {"vote": None, "why_not": seat.why, "log_in_again": seat.stale}
+    away = seat.instead_of
     vote: Members = {
         "stage": seat.stage,
         "group": seat.group,
-        "instead_of": None if seat.instead_of is None else _person_json(seat.instead_of, seen),
+        "instead_of": None if away is None else _person_json(away, seen),
     }
-    return {"may": [*may], "vote": vote, "why_not": None, "log_in_again": False}
+    return {"vote": vote, "why_not": None, "log_in_again": False}
 
 
 def _review_json(review: Review | None, seen: Seen) -> Json:

@@ -95,6 +95,7 @@ class ViewRequests:
                 record,
                 replace(
                     seen,
+                    may=await look.may(record, seen),
                     policies=_policy_words(look.rules, record.terms.policies),
                     like=await self.index.like(record, self.desk.read),
                     story=await self.shelf.story(record.id),
