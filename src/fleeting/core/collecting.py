@@ -108,7 +108,9 @@ def is_waiting(record: RequestRecord) -> bool:
 
 def _has_more(record: RequestRecord) -> bool:
     """Say whether a granted request has tokens to give: a plan, or one that was extended since."""
-    return record.offer.plan is not None or record.calls <= record.extensions
+    last = max((token.expires_at for token in record.minted), default=None)
+    longer = last is not None and record.not_after is not None and record.not_after > last
+    return record.offer.plan is not None or longer
 
 
 # What a token may be.
@@ -150,16 +152,16 @@ def collectable(
     if offer.plan is not None:
         check_permitted(offer.plan, [permit.terms.plan for permit in chosen(decision, permits)])
     uses = [each for each in (offer.uses, limits.uses) if each is not None]
-    lifetimes = (offer.lifetime, limits.lifetime, *_plan_left(record, now))
+    lifetimes = (offer.lifetime, limits.lifetime, *_time_left(record, now))
     agreed = replace(limits, lifetime=min(lifetimes), uses=min(uses, default=None))
     return replace(granted, limits=agreed)
 
 
-def _plan_left(record: RequestRecord, now: datetime) -> Sequence[timedelta]:
-    """Return how long a token of a plan may live at most: to the end of the plan."""
-    if record.offer.plan is None:
-        return ()
-    return (_plan_end(record, record.offer.plan, now) - _whole_second(now),)
+def _time_left(record: RequestRecord, now: datetime) -> Sequence[timedelta]:
+    """Return how long a token may live at most: to the end of the grant."""
+    plan = record.offer.plan
+    end = record.not_after if plan is None else _plan_end(record, plan, now)
+    return () if end is None else (end - _whole_second(now),)
 
 
 def _plan_end(record: RequestRecord, plan: Plan, now: datetime) -> datetime:
@@ -199,10 +201,8 @@ def _end_with(record: RequestRecord, token: AccessToken, now: datetime) -> datet
     plan = record.offer.plan
     if plan is not None:
         return _plan_end(record, plan, now)
-    ends = [token.expires_at, *(each.expires_at for each in record.minted)]
-    if record.not_after is not None and record.calls < record.extensions:
-        ends.append(record.not_after)  # there is another one to collect
-    return max(ends)
+    # Not later than that: an extension is worth one token more, and this was it.
+    return max([token.expires_at, *(each.expires_at for each in record.minted)])
 
 
 def _minted(token: AccessToken) -> Minted:
