@@ -1,6 +1,7 @@
 """``fleeting requests`` and ``fleeting show``: what waits for people, and what became of it."""
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,43 +80,64 @@ def _watch(api: "ConsoleApi", view: str, *, as_json: bool) -> None:
 
 
 def _refresh(api: "ConsoleApi", view: str) -> None:
-    """Keep a table up to date on a terminal; elsewhere, print it whenever it changes."""
+    """Keep a table up to date on a terminal, and leave the last one; elsewhere, print changes."""
     from rich.live import Live
 
     from fleeting.cli.requests_text import requests_table
 
+    screen = out()
+    if not screen.is_terminal:
+        _print_tables(api, view)
+        return
     found = api.listed(view)
-    with Live(requests_table(found, view), console=out(), auto_refresh=False) as live:
-        while True:
-            time.sleep(_EVERY_SECONDS)
-            trouble = ""
-            try:
-                found = api.listed(view)
-            except CommandError as error:
-                _check_lasting(error)
-                trouble = str(error)
-            live.update(requests_table(found, view, trouble), refresh=True)
+    try:
+        with Live(console=screen, screen=True, auto_refresh=False) as live:
+            for found, trouble in _looks(api, view, found):
+                live.update(requests_table(found, view, trouble), refresh=True)
+    finally:
+        say(requests_table(found, view))
+
+
+def _print_tables(api: "ConsoleApi", view: str) -> None:
+    from fleeting.cli.requests_text import requests_table
+
+    known: list[dict[str, Any]] | None = None
+    for found, _ in _looks(api, view, api.listed(view)):
+        if found != known:
+            say(requests_table(found, view))
+        known = found
+
+
+def _looks(
+    api: "ConsoleApi", view: str, found: list[dict[str, Any]]
+) -> Iterator[tuple[list[dict[str, Any]], str]]:
+    """Yield what there is, again and again, and what went wrong just now."""
+    yield found, ""
+    while True:
+        time.sleep(_EVERY_SECONDS)
+        trouble = ""
+        try:
+            found = api.listed(view)
+        except CommandError as error:
+            _check_lasting(error)
+            trouble = str(error)
+        yield found, trouble
 
 
 def _print_changes(api: "ConsoleApi", view: str) -> None:
     known: dict[str, dict[str, Any]] = {}
-    troubled = False
-    while True:
-        try:
-            found = {str(each["id"]): each for each in api.listed(view)}
-            troubled = False
-        except CommandError as error:
-            _check_lasting(error)
-            if not troubled:
-                note(str(error))
-            troubled, found = True, known
+    said = ""
+    for listed, trouble in _looks(api, view, api.listed(view)):
+        if trouble and trouble != said:
+            note(trouble)
+        said = trouble
+        found = {str(each["id"]): each for each in listed}
         for id_, each in found.items():
             if known.get(id_) != each:
                 say_json_line(each)
         for id_ in known.keys() - found.keys():
             say_json_line({"id": id_, "gone": True})
         known = found
-        time.sleep(_EVERY_SECONDS)
 
 
 def _check_lasting(error: CommandError) -> None:
