@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -89,29 +90,29 @@ def _refresh(api: "ConsoleApi", view: str) -> None:
     if not screen.is_terminal:
         _print_tables(api, view)
         return
-    found = api.listed(view)
-    try:
-        with Live(console=screen, screen=True, auto_refresh=False) as live:
-            for found, trouble in _looks(api, view, found):
-                live.update(requests_table(found, view, trouble), refresh=True)
-    finally:
-        say(requests_table(found, view))
+    found: list[dict[str, Any]] = []
+    with (
+        Live(console=screen, screen=True, auto_refresh=False) as live,
+        suppress(KeyboardInterrupt),  # the way to end it
+    ):
+        for found, trouble in _looks(api, view):
+            live.update(requests_table(found, view, trouble), refresh=True)
+    say(requests_table(found, view))
 
 
 def _print_tables(api: "ConsoleApi", view: str) -> None:
     from fleeting.cli.requests_text import requests_table
 
     known: list[dict[str, Any]] | None = None
-    for found, _ in _looks(api, view, api.listed(view)):
+    for found, _ in _looks(api, view):
         if found != known:
             say(requests_table(found, view))
         known = found
 
 
-def _looks(
-    api: "ConsoleApi", view: str, found: list[dict[str, Any]]
-) -> Iterator[tuple[list[dict[str, Any]], str]]:
+def _looks(api: "ConsoleApi", view: str) -> Iterator[tuple[list[dict[str, Any]], str]]:
     """Yield what there is, again and again, and what went wrong just now."""
+    found = api.listed(view)
     yield found, ""
     while True:
         time.sleep(_EVERY_SECONDS)
@@ -127,7 +128,7 @@ def _looks(
 def _print_changes(api: "ConsoleApi", view: str) -> None:
     known: dict[str, dict[str, Any]] = {}
     said = ""
-    for listed, trouble in _looks(api, view, api.listed(view)):
+    for listed, trouble in _looks(api, view):
         if trouble and trouble != said:
             note(trouble)
         said = trouble
