@@ -163,8 +163,10 @@ class HttpProvider:
 
 
 async def _bounded(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ValueError("it answers compressed")  # small, until unpacked
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > _MAX_BYTES:
             raise ValueError(f"more than {_MAX_BYTES} bytes")

@@ -259,7 +259,7 @@ async def _device(front: Front, request: Request) -> Response:
         csrf=front.csrf(request),
         code=code,
         waiting=waiting is not None,
-        ends_at=now + front.people.sessions.terms.longest,
+        ends_at=(now + front.people.sessions.terms.longest).isoformat(),
     )
 
 

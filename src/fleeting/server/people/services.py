@@ -1,17 +1,15 @@
 """All ways to sign in of one installation, put together for one worker."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
 from fleeting.core.login import LoginRequest
-from fleeting.policy import PolicySource
-from fleeting.policy.roles import BUILT_IN, CedarRoles
+from fleeting.policy.roles import CedarRoles
 from fleeting.ports import Clock, Store
-from fleeting.server.installing import identity_providers, policy_sources, provider_keys
+from fleeting.server.console_policies import load_roles
+from fleeting.server.installing import identity_providers, provider_keys
 from fleeting.server.people.cookies import Cookies
 from fleeting.server.people.devices import Devices
 from fleeting.server.people.links import Links, passkey_trouble
@@ -20,7 +18,7 @@ from fleeting.server.people.people_desk import PeopleDesk
 from fleeting.server.people.provider_client import HttpProvider, credentials
 from fleeting.server.people.provider_login import ProviderLogin
 from fleeting.server.people.sessions import Sessions
-from fleeting.server.settings import Settings, SettingsError
+from fleeting.server.settings import Settings
 from fleeting.server.world import StrangersBudget, new_id
 from fleeting.usecases.calling import Desk
 
@@ -70,29 +68,6 @@ def people_services(
         provider=_provider(settings, desk, http, calls),
         passkeys=_passkeys(settings, desk, links),
     )
-
-
-def load_roles(settings: Settings) -> CedarRoles:
-    """Return the roles of the installation: its own, or the built-in ones.
-
-    Raises:
-        SettingsError: their directory cannot be read, or is empty: nobody could do anything.
-        PolicyProblems: they are wrong.
-    """
-    sensitive = (name for name, type_ in settings.types.items() if type_.sensitive)
-    return CedarRoles(_role_sources(settings.console_policies), sensitive)
-
-
-def _role_sources(directory: Path | None) -> Iterable[PolicySource]:
-    if directory is None:
-        return [BUILT_IN]
-    sources = policy_sources(directory)
-    if not sources:
-        raise SettingsError(
-            f"{directory} holds no roles (*.cedar), so that nobody could do anything: remove it "
-            "for the built-in ones"
-        )
-    return sources
 
 
 def _provider(
