@@ -55,7 +55,7 @@ def test_a_damaged_login_says_what_to_do():
 
 
 def test_without_a_login_it_is_said_how_to_sign_in():
-    with pytest.raises(CommandError, match="fleeting login --issuer https://as.example.com"):
+    with pytest.raises(CommandError, match="fleeting login --issuer"):
         login_at(ISSUER)
     with pytest.raises(CommandError, match="nobody is signed in"):
         only_login()

@@ -20,7 +20,7 @@ def test_a_request_that_nobody_sent_is_explained(fleeting, config):
         "payment_refund:refund payment_id=42 amount=9000 currency=EUR",
         "refund: needs approval",
         "chosen: the only permit that is satisfied",
-        "“this needs approval by people, and approvals are not available yet”",
+        "“this needs approval by people”",
         "nearly permits it:",
         "· small-refunds (here/policies/refunds.cedar:10) lacks:",
         "context.operation.amount <= 5000 (operation.amount is 9000)",

@@ -50,7 +50,7 @@ _
 +when { context.operation.amount <= 4100 };
 _
  // Up to 5000.00, once two people of payments-leads have approved it.
- // Approvals are not available yet: until then, what only this policy permits is refused.
+ // Until they have, who asked waits: with a token of what was approved, and no more, at the end.
 """.replace("_\n", " \n")
 PROPOSED = """\
 61 requests, 61 tokens and 60 uses since TIME, decided anew by here/policies (4 policies, DIGEST)

@@ -166,7 +166,7 @@ def _error(response: httpx.Response) -> str:
 _INSTEAD: Mapping[str, str] = {
     "invalid_token": "sign in again with 'fleeting login'",
     "insufficient_user_authentication": "sign in again with 'fleeting login', then repeat it",
-    "conflict": "look at it again with 'fleeting show ID', then decide",
+    "conflict": "'fleeting show ID' shows how it stands",
 }
 
 

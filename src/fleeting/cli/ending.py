@@ -123,10 +123,11 @@ def away(
 
 
 def _say_away(person: dict[str, Any]) -> None:
+    from fleeting.cli.requests_text import shown_instant
     from fleeting.cli.words import clean
 
     for each in person["delegations"]:
-        say(f"{clean(each['to'])} votes in your place until {clean(each['until'])}")
+        say(f"{clean(each['to'])} votes in your place until {shown_instant(each['until'])}")
     if not person["delegations"]:
         say("nobody votes in your place")
 

@@ -57,6 +57,7 @@ def logout(config: Config = None, *, issuer: Issuer = None) -> None:
 def whoami(config: Config = None, *, issuer: Issuer = None, as_json: AsJson = False) -> None:
     """Say who you are to the server, in which groups, and what you may do there."""
     from fleeting.cli.console_api import console_of
+    from fleeting.cli.requests_text import shown_instant
     from fleeting.cli.words import clean
 
     api = console_of(config, issuer)
@@ -67,9 +68,11 @@ def whoami(config: Config = None, *, issuer: Issuer = None, as_json: AsJson = Fa
     say(f"{_called(who)} at {api.login.issuer}")
     say(f"groups     {', '.join(map(clean, who['groups'])) or 'none'}")
     say(f"may        {', '.join(map(clean, who['may'])) or 'nothing'}")
-    say(f"signed in  {clean(who['signed_in_at'])}")
+    say(f"signed in  {shown_instant(who['signed_in_at'])}")
     for each in who["delegations"]:
-        say(f"away       until {clean(each['until'])}: {clean(each['to'])} may vote for you")
+        say(
+            f"away       until {shown_instant(each['until'])}: {clean(each['to'])} may vote for you"
+        )
 
 
 def _called(who: dict[str, Any]) -> str:

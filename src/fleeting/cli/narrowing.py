@@ -7,6 +7,7 @@ import typer
 
 from fleeting.cli.options import duration, pairs
 from fleeting.core.declaring import nearest
+from fleeting.core.model import SCOPE_TYPE
 
 Operations = list[dict[str, Any]]
 
@@ -21,7 +22,10 @@ def narrower_operations(
 
     only: the places of those that stay, from 1. actions: those that stay.
     """
-    operations: Operations = [dict(each) for each in request["offer"]["authorization_details"]]
+    offer = request["offer"]
+    operations: Operations = [dict(each) for each in offer["authorization_details"]]
+    scopes = (offer["scope"] or "").split()
+    operations += [{"type": SCOPE_TYPE, "actions": [scope]} for scope in scopes]
     if only:
         wrong = [place for place in only if not 1 <= place <= len(operations)]
         if wrong:

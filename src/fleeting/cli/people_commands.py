@@ -34,8 +34,8 @@ def _add_deciding(app: typer.Typer) -> None:
         approving.approve,
         "fleeting approve AZqcT3Xw",
         'fleeting approve AZqcT3Xw --comment "as agreed with the customer"',
-        "fleeting approve AZqcT3Xw --offer $(fleeting show AZqcT3Xw --json | jq -r .offer.digest) \\",
-        "    --yes",
+        "fleeting approve AZqcT3Xw --yes \\",
+        "    --offer $(fleeting show AZqcT3Xw --json | jq -r .offer.digest)",
         cls=TakesIds,
     )
     add(

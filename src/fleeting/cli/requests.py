@@ -1,6 +1,8 @@
 """``fleeting requests`` and ``fleeting show``: what waits for people, and what became of it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,43 +81,64 @@ def _watch(api: "ConsoleApi", view: str, *, as_json: bool) -> None:
 
 
 def _refresh(api: "ConsoleApi", view: str) -> None:
-    """Keep a table up to date on a terminal; elsewhere, print it whenever it changes."""
+    """Keep a table up to date on a terminal, and leave the last one; elsewhere, print changes."""
     from rich.live import Live
 
     from fleeting.cli.requests_text import requests_table
 
-    found = api.listed(view)
-    with Live(requests_table(found, view), console=out(), auto_refresh=False) as live:
-        while True:
-            time.sleep(_EVERY_SECONDS)
-            trouble = ""
-            try:
-                found = api.listed(view)
-            except CommandError as error:
-                _check_lasting(error)
-                trouble = str(error)
+    screen = out()
+    if not screen.is_terminal:
+        _print_tables(api, view)
+        return
+    found: list[dict[str, Any]] = []
+    with (
+        Live(console=screen, screen=True, auto_refresh=False) as live,
+        suppress(KeyboardInterrupt),  # the way to end it
+    ):
+        for found, trouble in _looks(api, view):
             live.update(requests_table(found, view, trouble), refresh=True)
+    say(requests_table(found, view))
+
+
+def _print_tables(api: "ConsoleApi", view: str) -> None:
+    from fleeting.cli.requests_text import requests_table
+
+    known: list[dict[str, Any]] | None = None
+    for found, _ in _looks(api, view):
+        if found != known:
+            say(requests_table(found, view))
+        known = found
+
+
+def _looks(api: "ConsoleApi", view: str) -> Iterator[tuple[list[dict[str, Any]], str]]:
+    """Yield what there is, again and again, and what went wrong just now."""
+    found = api.listed(view)
+    yield found, ""
+    while True:
+        time.sleep(_EVERY_SECONDS)
+        trouble = ""
+        try:
+            found = api.listed(view)
+        except CommandError as error:
+            _check_lasting(error)
+            trouble = str(error)
+        yield found, trouble
 
 
 def _print_changes(api: "ConsoleApi", view: str) -> None:
     known: dict[str, dict[str, Any]] = {}
-    troubled = False
-    while True:
-        try:
-            found = {str(each["id"]): each for each in api.listed(view)}
-            troubled = False
-        except CommandError as error:
-            _check_lasting(error)
-            if not troubled:
-                note(str(error))
-            troubled, found = True, known
+    said = ""
+    for listed, trouble in _looks(api, view):
+        if trouble and trouble != said:
+            note(trouble)
+        said = trouble
+        found = {str(each["id"]): each for each in listed}
         for id_, each in found.items():
             if known.get(id_) != each:
                 say_json_line(each)
         for id_ in known.keys() - found.keys():
             say_json_line({"id": id_, "gone": True})
         known = found
-        time.sleep(_EVERY_SECONDS)
 
 
 def _check_lasting(error: CommandError) -> None:

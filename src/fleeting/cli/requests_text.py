@@ -22,6 +22,7 @@ _STYLES = {
     "denied": "red",
     "revoked": "red",
 }
+_SAID = {"question": "asked", "answer": "answered", "narrowed": "narrowed it"}
 _EMPTY = {
     "to-approve": "nothing waits for you",
     "mine": "you stand behind no request",
@@ -108,7 +109,9 @@ def _sections(request: Request) -> Iterator[RenderableType]:
     yield from _people(request)
     if request["timeline"]:
         yield Text("\nwhat happened", style="bold")
-        yield _grid((_time(each["at"]), clean(each["words"])) for each in request["timeline"])
+        yield _grid(
+            (shown_instant(each["at"]), clean(each["words"])) for each in request["timeline"]
+        )
 
 
 def _grid(rows: Any) -> Table:  # noqa: ANN401 -- pairs of texts
@@ -180,13 +183,14 @@ def _people(request: Request) -> Iterator[RenderableType]:
         yield Text(f"{stage['count']} of {clean(stage['group'])}{missing}")
         for vote in stage["votes"]:
             comment = f": {clean(vote['comment'])}" if vote["comment"] else ""
-            yield Text(f"  {_called(vote['by'])}, {_time(vote['at'])}{comment}")
+            yield Text(f"  {_called(vote['by'])}, {shown_instant(vote['at'])}{comment}")
     for vote in request["idle_votes"]:
         yield Text(f"the vote of {_called(vote['by'])} does not count: {clean(vote['why'])}", "dim")
     if request["remarks"]:
         yield Text("\nwhat was said", style="bold")
     for remark in request["remarks"]:
-        yield Text(f"{_called(remark['by'])} ({clean(remark['kind'])}): {clean(remark['text'])}")
+        verb = _SAID.get(remark["kind"], clean(remark["kind"]))
+        yield Text(f"{_called(remark['by'])} {verb}: {clean(remark['text'])}")
 
 
 def _called(person: Mapping[str, Any]) -> str:
@@ -194,7 +198,8 @@ def _called(person: Mapping[str, Any]) -> str:
     return id_ if name in (None, person["id"]) else f"{clean(name)} ({id_})"
 
 
-def _time(text: str) -> str:
+def shown_instant(text: str) -> str:
+    """Return an ISO instant in UTC, to the second."""
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 

@@ -14,6 +14,9 @@ from fleeting.core.ceremony import Escalation
 from fleeting.core.lifecycle import Status
 from fleeting.core.model import AccessRequest, ApprovalStage, Operation
 
+REMEMBERED = timedelta(days=30)
+"""How long after its end an access request is still known: what became of the last ones counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Total:
@@ -138,6 +141,7 @@ class RequestRecord:
     policy_digest: of the set that asked for people.
     calls, spent: how many tokens came of it, and per ``type.field`` what they add up to.
     extends: the id of the grant that this one only makes longer.
+    extensions: how many more tokens than one may come of it, where it is no plan.
     behind: ids of the people who stand behind the request and may not decide it.
     break_glass: the reason that was given for going ahead at once.
     """
@@ -162,6 +166,7 @@ class RequestRecord:
     ended_by: str | None = None
     reason: str = ""
     extends: str | None = None
+    extensions: int = 0
     break_glass: str | None = None
     review: Review | None = None
     revision: int = 0
@@ -172,12 +177,12 @@ class RequestRecord:
         return self.request.id
 
     @property
-    def due_at(self) -> datetime | None:
-        """When somebody must look at it though nobody touched it; None: never again."""
+    def due_at(self) -> datetime:
+        """When somebody must look at it though nobody touched it: to end it, or to forget it."""
         if self.status in (Status.PENDING, Status.APPROVED):
             return self.expires_at
+        end = self.not_after or self.expires_at
         review = self.review
-        due = review.due_at if review is not None and review.closed_by is None else None
-        if self.status is not Status.GRANTED or self.not_after is None:
-            return due
-        return self.not_after if due is None else min(due, self.not_after)
+        if review is not None and review.closed_by is None:
+            return min(end, review.due_at) if self.status is Status.GRANTED else review.due_at
+        return end if self.status is Status.GRANTED else end + REMEMBERED

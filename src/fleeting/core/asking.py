@@ -95,7 +95,7 @@ def asked_record(
     return RequestRecord(
         request=request,
         fingerprint=fingerprint(request, plan),
-        status=after(Status.REQUESTED, Event.WAIT),
+        status=_first_status(granted),
         asked=offer,
         offer=offer,
         terms=approval_terms(granted, decision, permits),
@@ -105,6 +105,12 @@ def asked_record(
         behind=behind(request, clients),
         break_glass=request.break_glass,
     )
+
+
+def _first_status(granted: Grantable) -> Status:
+    """Return *pending*; for a plan that needs nobody's yes, *approved* at once."""
+    pending = after(Status.REQUESTED, Event.WAIT)
+    return pending if granted.limits.approvals else after(pending, Event.APPROVE)
 
 
 def approval_terms(granted: Grantable, decision: Decision, permits: Permits) -> ApprovalTerms:

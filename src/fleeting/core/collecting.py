@@ -21,7 +21,15 @@ from fleeting.core.evidence import Entry, EntryKind
 from fleeting.core.issuance import Grantable, grantable, refusal
 from fleeting.core.lifecycle import Event, Status, after
 from fleeting.core.limits import describe_approvals
-from fleeting.core.model import AccessRequest, AccessToken, Decision, Json, Operation, Verdict
+from fleeting.core.model import (
+    AccessRequest,
+    AccessToken,
+    Decision,
+    Json,
+    Operation,
+    SenderKey,
+    Verdict,
+)
 from fleeting.core.offers import beyond
 from fleeting.core.operation_types import OperationType
 from fleeting.core.plans import beyond_plan, check_permitted, spent_with
@@ -37,15 +45,17 @@ Types = Mapping[str, OperationType]
 # Whose it is.
 
 
-def check_owner(record: RequestRecord | None, asking: AccessRequest) -> RequestRecord:
-    """Return *record* if it is *asking*'s client's and key's own (ATTACKS 5, 28).
+def check_owner(
+    record: RequestRecord | None, client_id: str, key: SenderKey | None
+) -> RequestRecord:
+    """Return *record* if it is that client's and that key's own (ATTACKS 5, 28).
 
     Raises:
         InvalidGrant: there is none, or it is another client's, or was asked with another key.
     """
-    if record is None or record.request.client.client_id != asking.client.client_id:
+    if record is None or record.request.client.client_id != client_id:
         raise InvalidGrant(NOT_YOURS)
-    if record.request.key != asking.key:
+    if record.request.key != key:
         raise InvalidGrant("it was asked with another key: prove the one that asked")
     return record
 
@@ -98,10 +108,9 @@ def is_waiting(record: RequestRecord) -> bool:
 
 def _has_more(record: RequestRecord) -> bool:
     """Say whether a granted request has tokens to give: a plan, or one that was extended since."""
-    if record.offer.plan is not None:
-        return True
     last = max((token.expires_at for token in record.minted), default=None)
-    return last is not None and record.not_after is not None and record.not_after > last
+    longer = last is not None and record.not_after is not None and record.not_after > last
+    return record.offer.plan is not None or longer
 
 
 # What a token may be.
@@ -149,21 +158,18 @@ def collectable(
 
 
 def _time_left(record: RequestRecord, now: datetime) -> Sequence[timedelta]:
-    end = end_of(record, now)
-    return () if end is None else (end - now.replace(microsecond=0),)
-
-
-def end_of(record: RequestRecord, now: datetime) -> datetime | None:
-    """Return when the grant ends whose next token is issued *now*; None: with that token."""
-    if record.not_after is not None:
-        return record.not_after
+    """Return how long a token may live at most: to the end of the grant."""
     plan = record.offer.plan
-    return None if plan is None else whole_second(now + plan.duration)
+    end = record.not_after if plan is None else _plan_end(record, plan, now)
+    return () if end is None else (end - _whole_second(now),)
 
 
-def whole_second(at: datetime) -> datetime:
-    """Return the second that *at* is in: tokens know no less."""
-    return at.replace(microsecond=0)
+def _plan_end(record: RequestRecord, plan: Plan, now: datetime) -> datetime:
+    return record.not_after or _whole_second(now + plan.duration)
+
+
+def _whole_second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)  # tokens know no less
 
 
 def excess_of(
@@ -184,11 +190,19 @@ def collected(record: RequestRecord, token: AccessToken, now: datetime) -> Reque
         record,
         status=after(record.status, Event.COLLECT) if first else record.status,
         granted_at=now if first else record.granted_at,
-        not_after=token.expires_at if record.offer.plan is None else end_of(record, now),
+        not_after=_end_with(record, token, now),
         minted=(*alive, _minted(token)),
         calls=record.calls + 1,
         spent=spent_with(record, token.operations, token.uses),
     )
+
+
+def _end_with(record: RequestRecord, token: AccessToken, now: datetime) -> datetime:
+    plan = record.offer.plan
+    if plan is not None:
+        return _plan_end(record, plan, now)
+    # Not later than that: an extension is worth one token more, and this was it.
+    return max([token.expires_at, *(each.expires_at for each in record.minted)])
 
 
 def _minted(token: AccessToken) -> Minted:
@@ -236,8 +250,15 @@ def broken_glass(
 # What the ledger keeps.
 
 
-def pending_entry(record: RequestRecord, decision: Decision) -> Entry:
-    """Record that a request waits for people, what they are asked, and the decision behind it."""
+def pending_entries(record: RequestRecord, decision: Decision) -> tuple[Entry, ...]:
+    """Record that a request waits for people; a plan that needs nobody's yes has it at once."""
+    pending = _pending_entry(record, decision)
+    if record.status is Status.PENDING:
+        return (pending,)
+    return pending, _approved_by_policy_entry(record)
+
+
+def _pending_entry(record: RequestRecord, decision: Decision) -> Entry:
     terms = record.terms
     body: dict[str, Json] = {
         **request_json(record.request),
@@ -253,8 +274,7 @@ def pending_entry(record: RequestRecord, decision: Decision) -> Entry:
     return _entry(EntryKind.REQUEST_PENDING, record, record.asked_at, body)
 
 
-def approved_by_policy_entry(record: RequestRecord) -> Entry:
-    """Record that a plan needed nobody's yes."""
+def _approved_by_policy_entry(record: RequestRecord) -> Entry:
     body: dict[str, Json] = {
         "votes": [],
         "offer": offer_json(record.offer),
@@ -263,14 +283,17 @@ def approved_by_policy_entry(record: RequestRecord) -> Entry:
     return _entry(EntryKind.REQUEST_APPROVED, record, record.asked_at, body)
 
 
-def review_opened_entry(record: RequestRecord, review: Review) -> Entry:
+def review_entries(record: RequestRecord) -> tuple[Entry, ...]:
     """Record that what went ahead at once is to be looked at, by whom and until when."""
+    review = record.review
+    if review is None:
+        return ()
     body: dict[str, Json] = {
         "group": review.group,
         "due_at": review.due_at.isoformat(),
         "break_glass": record.break_glass,
     }
-    return _entry(EntryKind.REVIEW_OPENED, record, record.asked_at, body)
+    return (_entry(EntryKind.REVIEW_OPENED, record, record.asked_at, body),)
 
 
 def collection_json(record: RequestRecord) -> dict[str, Json]:

@@ -149,17 +149,18 @@ def _merged(kept: Sequence[Total], wanted: Sequence[Total]) -> tuple[Total, ...]
     return (*(each for each in kept if (each.type, each.field) not in named), *wanted)
 
 
-def _with_texts(offer: Offer, wanted: Offer, types: Types) -> Iterator[Operation]:
-    """Yield the operations of *wanted* with the texts of those that they are within.
+def _with_texts(offer: Offer, wanted: Offer, types: Types) -> Sequence[Operation]:
+    """Return the operations of *wanted* with the texts of those that they are within.
 
     Text is never compared, so nobody but who asked may have written it.
     """
-    for operation in wanted.operations:
-        holder, type_ = _holder(offer.operations, operation, types), _type(operation, types)
-        if holder is not None and type_ is not None:
-            met = narrow(holder, operation, type_)
-            if met is not None:
-                yield met
+    return [
+        met
+        for operation in wanted.operations
+        if (type_ := _type(operation, types)) is not None
+        and (holder := _holder(offer.operations, operation, types)) is not None
+        and (met := narrow(holder, operation, type_)) is not None
+    ]
 
 
 # Words.

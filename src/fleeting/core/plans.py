@@ -83,11 +83,14 @@ def _amount(name: str, most: Json, field: Field) -> int | Decimal:
     raise InvalidRequest(f"plan: {shown(name)} is {like}, not below zero")
 
 
+def total_name(total: Total) -> str:
+    """Return what *total* is called."""
+    return f"{total.type}.{total.field}"
+
+
 def plan_json(plan: Plan) -> dict[str, Json]:
     """Return *plan* as ``parse_plan`` reads it."""
-    totals: dict[str, Json] = {
-        f"{total.type}.{total.field}": _json(total.most) for total in plan.totals
-    }
+    totals: dict[str, Json] = {total_name(total): _json(total.most) for total in plan.totals}
     body: dict[str, Json] = {"calls": plan.calls, "duration": format_duration(plan.duration)}
     return body | {"totals": totals} if totals else body
 
@@ -129,7 +132,7 @@ def beyond_plan(
         return f"all {plan.calls} tokens of the plan were issued"
     spent = spent_with(record, operations, uses)
     for total in plan.totals:
-        name = f"{total.type}.{total.field}"
+        name = total_name(total)
         if spent.get(name, 0) > total.most:
             return f"{name} would add up to {spent[name]}, and the plan says {total.most}"
     return None
@@ -144,7 +147,7 @@ def spent_with(
     """
     spent = dict(record.spent)
     for total in () if record.offer.plan is None else record.offer.plan.totals:
-        name = f"{total.type}.{total.field}"
+        name = total_name(total)
         for operation in operations:
             if operation.type == total.type:
                 spent[name] = spent.get(name, 0) + _counted(operation.fields.get(total.field)) * (

@@ -17,7 +17,7 @@ from fleeting.core.evidence import ChainedEntry
 from fleeting.core.issuance import details_json, scope_text
 from fleeting.core.lifecycle import Status
 from fleeting.core.limits import describe_approvals
-from fleeting.core.model import SCOPE_TYPE, Json, Operation
+from fleeting.core.model import SCOPE_TYPE, Client, Json, Operation
 from fleeting.core.offers import Types, difference_words, offer_words, operation_words
 from fleeting.core.operation_types import FieldKind, OperationType
 from fleeting.core.operations import contains, describe_field
@@ -52,17 +52,19 @@ class Seen:
 
     people: by every id. seat: as what the viewer may vote, or why not. may: what else they may.
     policies: those that ask, as they are now; like: newest first. story: from the ledger.
+    client: as it is declared now, with who answers for it. guard: of the resource it is about.
     """
 
     types: Types
     now: datetime
     standing: Standing
     people: Mapping[str, Person]
-    may: Sequence[ConsoleAction]
     seat: Seat | NoSeat
+    may: Sequence[ConsoleAction] = ()
     policies: Mapping[str, PolicyWords] = field(default_factory=dict)
     like: Sequence[Like] = ()
     story: Sequence[ChainedEntry] = ()
+    client: Client | None = None
     guard: str | None = None
 
 
@@ -95,7 +97,7 @@ def brief_json(record: RequestRecord, seen: Seen) -> Members:
         "reason": record.reason,
         "review": _review_json(record.review, seen),
         "offer": {"digest": offer_digest(record)},
-        "you": _you(seen),
+        "you": _seat(seen),
     }
 
 
@@ -107,6 +109,7 @@ def full_json(record: RequestRecord, seen: Seen) -> Members:
         **_who(record, seen),
         **_deciding(record, seen),
         **_since(record, seen),
+        "you": {**_seat(seen), "may": [action.value for action in seen.may]},
     }
 
 
@@ -129,7 +132,7 @@ def _what(record: RequestRecord, seen: Seen) -> Members:
 
 def _who(record: RequestRecord, seen: Seen) -> Members:
     """Return who stands behind it; the subject is in the brief already."""
-    client = record.request.client
+    client = seen.client or record.request.client
     return {
         "client_groups": [*sorted(client.groups)],
         "chain": [
@@ -317,16 +320,17 @@ def _escalation(record: RequestRecord, seen: Seen) -> Json:
     return {"group": escalation.group, "at": at.isoformat(), "due": seen.now >= at}
 
 
-def _you(seen: Seen) -> Members:
-    seat, may = seen.seat, [action.value for action in seen.may]
+def _seat(seen: Seen) -> Members:
+    seat = seen.seat
     if isinstance(seat, NoSeat):
-        return {"may": [*may], "vote": None, "why_not": seat.why, "log_in_again": seat.stale}
+        return {"vote": None, "why_not": seat.why, "log_in_again": seat.stale}
+    away = seat.instead_of
     vote: Members = {
         "stage": seat.stage,
         "group": seat.group,
-        "instead_of": None if seat.instead_of is None else _person_json(seat.instead_of, seen),
+        "instead_of": None if away is None else _person_json(away, seen),
     }
-    return {"may": [*may], "vote": vote, "why_not": None, "log_in_again": False}
+    return {"vote": vote, "why_not": None, "log_in_again": False}
 
 
 def _review_json(review: Review | None, seen: Seen) -> Json:

@@ -14,6 +14,13 @@ from fleeting.core.limits import HARD_CAP
 from fleeting.core.operations import OperationType, declare_type
 from fleeting.core.signing_in import COMMAND_LINE
 from fleeting.policy import Verify
+from fleeting.server.declared_asking import (
+    ALARMS,
+    ASKING_COUNTS,
+    AskingDeclaration,
+    declare_alarm,
+    declare_asking,
+)
 from fleeting.server.declared_parties import (
     ClientDeclaration,
     ProviderDeclaration,
@@ -38,10 +45,10 @@ _TEXTS = (
     *("bind", "log_level", "log_format"),
 )
 _DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every")
-_COUNTS = ("max_body_bytes", "ledger_keep_days", "workers")
+_COUNTS = ("max_body_bytes", "ledger_keep_days", "workers", *ASKING_COUNTS)
 _FLAGS = ("refusal_hints",)
 _TABLES = ("types", "context", "attributes", "sign_in")
-_ARRAYS = ("resources", "clients", "identity_providers")
+_ARRAYS = ("resources", "clients", "identity_providers", ALARMS)
 KEYS = (*_TEXTS, *_DURATIONS, *_COUNTS, *_FLAGS, *_TABLES, *_ARRAYS)
 
 
@@ -82,6 +89,7 @@ class Settings:
     resources: tuple[ResourceDeclaration, ...]
     clients: tuple[ClientDeclaration, ...]
     providers: tuple[ProviderDeclaration, ...]
+    asking: AskingDeclaration
     sign_in: SignInDeclaration = SignInDeclaration()  # noqa: RUF009 -- frozen
     console_policies: Path | None = None
     warnings: tuple[str, ...] = field(default=())
@@ -186,6 +194,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         providers=_with_prefixes(providers),
         sign_in=_sign_in(table, providers),
         console_policies=_console_policies(table, directory),
+        asking=declare_asking(table, _declared(table, ALARMS, declare_alarm)),
         warnings=(*_unverified(verify), *_warnings(resources, clients)),
     )
     _check_names(settings)

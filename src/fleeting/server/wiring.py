@@ -14,6 +14,7 @@ from fleeting.core.authzen import (
 )
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
+from fleeting.server.asking import Asking, build_asking
 from fleeting.server.console.assembling import Ground, build_console
 from fleeting.server.console.serving import Console
 from fleeting.server.disagreements import alarm, tell_fault
@@ -34,19 +35,23 @@ from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
 from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
+from fleeting.usecases.asking_people import AskPeople
 from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
+from fleeting.usecases.collect_token import CollectToken
 from fleeting.usecases.evaluate_access import EvaluateAccess, Question
 from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.hinting import Hints
 from fleeting.usecases.introspect_token import IntrospectToken
 from fleeting.usecases.issue_token import IssueToken
+from fleeting.usecases.manage_request import ManageRequest
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.report_call import ReportCall
 from fleeting.usecases.revoke_token import RevokeToken
 from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
 from fleeting.usecases.subjects import Subjects
+from fleeting.usecases.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class UseCases:
     report_call: ReportCall
     evaluate_access: EvaluateAccess
     evaluate_accesses: EvaluateAccess
+    manage_request: ManageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Worker:
     metrics: Metrics
     reloading: Reloading
     use_cases: UseCases
+    asking: Asking
     console: Console
     people: PeopleServices
 
@@ -105,37 +112,28 @@ def build_worker(
     reloading = Reloading(settings, store, clock, policy, metrics, on_disagreement, broken)
     desk = Desk(policy, store, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(provider_keys(settings, http))
-    mint = Mint(desk, signing_keys, ids, Hints(tell_fault, wanted=settings.refusal_hints))
+    asking = build_asking(settings, store, clock, policy, http, metrics)
+    hints = Hints(tell_fault, wanted=settings.refusal_hints)
+    ask_people = AskPeople(desk, asking.counter)
+    mint = Mint(desk, signing_keys, ids, hints, ask_people, asking.broken_glass)
+    collect = CollectToken(desk, mint, asking.counter, Turns(), asking.collected)
     guards = GuardDesk(desk, signing_keys)
     use_cases = UseCases(
-        IssueToken(desk, subjects, mint, ids),
-        AuthorizeTransaction(desk, subjects, mint, resource_keys(settings, http)),
+        IssueToken(desk, subjects, mint, collect, ids),
+        AuthorizeTransaction(desk, subjects, mint, collect, resource_keys(settings, http)),
         SpendToken(guards),
         IntrospectToken(guards, store),
         RevokeToken(guards),
         ReportCall(guards),
         EvaluateAccess(guards, read_evaluation),
         EvaluateAccess(guards, read_evaluations),
+        ManageRequest(desk, asking.counter, ids),
     )
     people = people_services(settings, store, clock, http, desk)
-    console = build_console(
-        Ground(
-            settings=settings,
-            store=store,
-            clock=clock,
-            ids=ids,
-            rules=policy,
-            roles=people.roles,
-            sessions=people.sessions,
-            nonces=signing_keys.nonces,
-            metrics=metrics,
-            changed=lambda _id: None,
-        )
-    )
-    return Worker(
-        *(settings, store, signing_keys, policy, clock, http),
-        *(metrics, reloading, use_cases, console, people),
-    )
+    ground = Ground(settings, store, clock, ids, policy, signing_keys.nonces, metrics)
+    console = build_console(ground, people, asking.counter.waiting.wake)
+    parts = (policy, clock, http, metrics, reloading, use_cases, asking, console, people)
+    return Worker(settings, store, signing_keys, *parts)
 
 
 def _policy(
@@ -163,6 +161,7 @@ def endpoints(worker: Worker) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
         "/introspect": use_cases.introspect_token,
         "/revoke": use_cases.revoke_token,
         "/report": use_cases.report_call,
+        "/access-request": use_cases.manage_request,
     }
 
 

@@ -12,6 +12,7 @@ from fleeting.core.approvals import (
     groups_of,
     ids_in,
     is_behind,
+    may_decide,
     seat_of,
     standing,
     standing_in,
@@ -19,7 +20,7 @@ from fleeting.core.approvals import (
 from fleeting.core.lifecycle import Status
 from fleeting.core.offers import Types
 from fleeting.core.people import ConsoleAction, Person, SignedIn
-from fleeting.core.request_deeds import WAITING, lapsed
+from fleeting.core.request_deeds import lapsed
 from fleeting.core.request_view import Seen
 from fleeting.usecases.gathering_people import PeopleOnce, by_ids, named, situation_of
 from fleeting.usecases.request_desk import RequestDesk
@@ -93,35 +94,48 @@ class Look:
         seat = seat_of(record, self.person, self.who.signed_in_at, situation, counted)
         if record.status is not Status.PENDING or lapsed(record, self.now) is not None:
             seat = NoSeat("nobody is waiting for it")
-        may = [
+        return Seen(self.types, self.now, counted, people, seat)
+
+    async def may(self, record: RequestRecord, seen: Seen) -> list[ConsoleAction]:
+        """Return what this person can do with *record* as it stands."""
+        situation = Situation(seen.people, self.types, self.now, self.desk.max_age)
+        decides = may_decide(record, self.person, situation)
+        return [
             action
-            for action in _possible(record, self.person, seat, self.now)
+            for action in _possible(record, self.person, seen.seat, self.now, decides=decides)
             if self.desk.roles.allows(self.person, action, record)
         ]
-        return Seen(self.types, self.now, counted, people, may, seat)
 
 
 def _possible(
-    record: RequestRecord, person: Person, seat: Seat | NoSeat, now: datetime
+    record: RequestRecord, person: Person, seat: Seat | NoSeat, now: datetime, *, decides: bool
 ) -> list[ConsoleAction]:
     """Return what can be done with *record* as it stands by *person*, roles aside."""
-    mine = is_behind(record, person)
-    if lapsed(record, now) is not None and record.status in WAITING:
-        return []
-    if record.status is Status.PENDING:
-        deciding = [] if mine else [ConsoleAction.DENY]
-        voting = [] if isinstance(seat, NoSeat) and not seat.stale else [ConsoleAction.APPROVE]
-        said = [ConsoleAction.NARROW, ConsoleAction.ASK, ConsoleAction.ANSWER]
-        return [*voting, *deciding, *said, ConsoleAction.CANCEL]
-    if record.status is Status.APPROVED:
-        return [ConsoleAction.CANCEL, ConsoleAction.REVOKE]
-    found = []
-    if record.status is Status.GRANTED and lapsed(record, now) is None:
-        found += [ConsoleAction.RETURN, ConsoleAction.EXTEND, ConsoleAction.REVOKE]
+    found: list[ConsoleAction] = []
+    if lapsed(record, now) is None:
+        found += _while_alive(record, seat, decides=decides)
     review = record.review
-    if review is not None and review.closed_by is None and not mine:
+    if review is not None and review.closed_by is None and not is_behind(record, person):
         found.append(ConsoleAction.REVIEW)
     return found
+
+
+def _while_alive(
+    record: RequestRecord, seat: Seat | NoSeat, *, decides: bool
+) -> list[ConsoleAction]:
+    if record.status is Status.APPROVED:
+        return [ConsoleAction.CANCEL, ConsoleAction.REVOKE]
+    if record.status is Status.GRANTED:
+        extend = [ConsoleAction.EXTEND] if record.terms.stages else []
+        return [ConsoleAction.RETURN, *extend, ConsoleAction.REVOKE]
+    if record.status is not Status.PENDING:
+        return []
+    votes = isinstance(seat, Seat) or seat.stale
+    return [
+        *([ConsoleAction.APPROVE] if votes else []),
+        *([ConsoleAction.DENY, ConsoleAction.NARROW] if decides else []),
+        *(ConsoleAction.ASK, ConsoleAction.ANSWER, ConsoleAction.CANCEL),
+    ]
 
 
 def _ids_told(record: RequestRecord) -> frozenset[str]:

@@ -7,7 +7,6 @@ from fleeting.core.access_requests import RequestRecord
 from fleeting.core.durations import LONGEST
 from fleeting.core.lifecycle import Status
 from fleeting.core.offers import Types
-from fleeting.core.request_deeds import WAITING
 from fleeting.core.request_text import read_record, write_record
 from fleeting.ports import Cutoff, CutoffKind, Record, RecordChange, RecordKind
 
@@ -46,14 +45,8 @@ def change_of(record: RequestRecord) -> RecordChange:
         record.revision,
         state_of(record),
         write_record(record),
-        _due_at(record),
+        record.due_at,
     )
-
-
-def _due_at(record: RequestRecord) -> datetime | None:
-    if record.status in WAITING:
-        return record.expires_at
-    return record.not_after if record.status is Status.GRANTED else None
 
 
 def cutoffs_of(record: RequestRecord, at: datetime) -> tuple[Cutoff, ...]:

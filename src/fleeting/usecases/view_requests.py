@@ -88,15 +88,18 @@ class ViewRequests:
                 raise no_such_request(id_)
             look = Look.by(self.desk, who, person)
             seen = await look.seen(record)
-            resources = look.rules.installation.catalogue.resources
-            resource = resources.get(record.request.resource.identifier)
+            installation, request = look.rules.installation, record.request
+            client = installation.registrations.get(request.client.client_id)
+            resource = installation.catalogue.resources.get(request.resource.identifier)
             return full_json(
                 record,
                 replace(
                     seen,
+                    may=await look.may(record, seen),
                     policies=_policy_words(look.rules, record.terms.policies),
                     like=await self.index.like(record, self.desk.read),
                     story=await self.shelf.story(record.id),
+                    client=None if client is None else client.client,
                     guard=None if resource is None else resource.client_id,
                 ),
             )

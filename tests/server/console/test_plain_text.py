@@ -46,6 +46,7 @@ def test_what_is_no_text_of_others_stays_as_it_is(value):
 
 def test_an_instant_is_told_in_utc():
     assert instant("2026-01-01T13:00:05+01:00") == "2026-01-01 12:00:05 UTC"
+    assert instant(NOW) == "2026-01-01 12:00:00 UTC"
 
 
 @pytest.mark.parametrize(

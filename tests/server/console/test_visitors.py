@@ -10,6 +10,7 @@ from fleeting.core.sender import Nonces, make_proof_claims
 from fleeting.core.signing_in import SessionTerms
 from fleeting.ports import Write
 from fleeting.server.console.visitors import Door, ForgedRequest
+from fleeting.server.people.cookies import Cookies
 from fleeting.server.people.sessions import Sessions
 from fleeting.stores.memory import MemoryStore
 from fleeting.usecases.people import person_change
@@ -30,7 +31,8 @@ async def clock():
 async def door(clock):
     store = MemoryStore(clock=clock)
     await store.commit(Write(changes=(person_change(ALICE, 0),)))
-    return Door(ISSUER, "__Host-fleeting", Sessions(store, SessionTerms(), lambda: NONCES), clock)
+    sessions = Sessions(store, SessionTerms(), lambda: NONCES)
+    return Door(ISSUER, Cookies(ISSUER), sessions, clock)
 
 
 async def begin(door, **more):

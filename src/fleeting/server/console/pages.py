@@ -1,6 +1,6 @@
 """The pages: what waits for people, one request with all that is known of it, and being away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -81,7 +81,7 @@ async def _render(
     status: int = 200,
     **values: Any,  # noqa: ANN401 -- what the template reads
 ) -> Response:
-    """Render a page for *visitor*, with the alarms that everybody sees on every page."""
+    """Render a page for *visitor*, with what alarms them: on every page, until it is reviewed."""
     reviews = await console.view.listed(visitor.who, "reviews")
     return console.pages.render(
         template,
@@ -89,9 +89,15 @@ async def _render(
         person=visitor.who.person,
         csrf=console.door.csrf(visitor),
         now=console.clock.now(),
-        alarms=reviews,
+        reviews=reviews,
+        alarms=[each for each in reviews if _alarms(each["review"], visitor)],
         **values,
     )
+
+
+def _alarms(review: Any, visitor: Visitor) -> bool:  # noqa: ANN401 -- of a view's JSON
+    """Say whether an open review is for the visitor's group to close, or overdue: for anybody."""
+    return bool(review["overdue"]) or review["group"] in visitor.who.person.groups
 
 
 async def _home(console: Console, request: Request, visitor: Visitor) -> Response:
@@ -202,8 +208,34 @@ def _seen(form: dict[str, str]) -> datetime | None:
 
 
 async def _delegate(console: Console, request: Request, visitor: Visitor) -> Response:
+    return await _away(console, visitor, done=_done(request))
+
+
+async def _away(
+    console: Console,
+    visitor: Visitor,
+    status: int = 200,
+    *,
+    done: str = "",
+    problem: str = "",
+    filled: Mapping[str, Any] | None = None,
+) -> Response:
+    """Show who stands in for the visitor, and the form to change that; filled: what was written."""
+    now = console.clock.now()
+    standing_in = [
+        {"to": each.to, "until": each.until.isoformat()}
+        for each in visitor.who.person.delegations
+        if each.until > now
+    ]
     return await _render(
-        console, visitor, "delegate.html", done=_done(request), problem="", filled={}
+        console,
+        visitor,
+        "delegate.html",
+        status,
+        done=done,
+        problem=problem,
+        filled=filled or {},
+        standing_in=standing_in,
     )
 
 
@@ -214,14 +246,8 @@ async def _do_delegate(console: Console, request: Request, visitor: Visitor) -> 
     try:
         await do_delegate(console, visitor, body)
     except InvalidRequest as error:
-        return await _render(
-            console,
-            visitor,
-            "delegate.html",
-            error.status,
-            done="",
-            problem=error.description,
-            filled=body.values,
+        return await _away(
+            console, visitor, error.status, problem=error.description, filled=body.values
         )
     return see_other(console, "/delegate?done=delegate")
 

@@ -32,16 +32,20 @@ def _visible(character: str) -> str:
     return character
 
 
-def instant(text: str) -> str:
-    """Return an ISO instant as people read it: ``2026-01-01 12:00:05 UTC``."""
-    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def instant(at: str | datetime) -> str:
+    """Return an instant, ISO or not, as people read it: ``2026-01-01 12:00:05 UTC``."""
+    return f"{_instant(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def distance(text: str, now: datetime) -> str:
-    """Return how far an ISO instant is: ``in 14 min``, ``2 h 5 min ago``."""
-    ahead = datetime.fromisoformat(text) - now
+def distance(at: str | datetime, now: datetime) -> str:
+    """Return how far an instant is: ``in 14 min``, ``2 h 5 min ago``."""
+    ahead = _instant(at) - now
     words = _amount(abs(ahead))
     return f"in {words}" if ahead > timedelta(0) else f"{words} ago"
+
+
+def _instant(at: str | datetime) -> datetime:
+    return datetime.fromisoformat(at) if isinstance(at, str) else at
 
 
 def _amount(span: timedelta) -> str:

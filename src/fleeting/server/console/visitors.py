@@ -8,6 +8,7 @@ from starlette.requests import Request
 from fleeting.core.errors import InvalidToken, OAuthError
 from fleeting.core.people import SignedIn
 from fleeting.ports import Clock
+from fleeting.server.people.cookies import Cookies
 from fleeting.server.people.sessions import SessionCall, Sessions
 
 CSRF_FIELD = "csrf"
@@ -21,11 +22,6 @@ class ForgedRequest(OAuthError):
     status = 403
 
 
-def cookie_name(issuer: str) -> str:
-    """Return the name of the session's cookie: where there is TLS, of this very host alone."""
-    return "__Host-fleeting" if issuer.startswith("https://") else "fleeting"
-
-
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody who signed in. token: a browser's session; None for the command line's."""
@@ -36,16 +32,16 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Tells visitors apart. issuer: who we are. cookie: what a browser's session is kept in."""
+    """Tells visitors apart. issuer: who we are. cookies: what a browser's session is kept in."""
 
     issuer: str
-    cookie: str
+    cookies: Cookies
     sessions: Sessions
     clock: Clock
 
     async def visitor(self, request: Request) -> Visitor | None:
         """Return who looks at a page, or None."""
-        token = request.cookies.get(self.cookie)
+        token = self.cookies.session_of(request)
         who = await self.sessions.signed_in(token, self.clock.now()) if token else None
         return None if who is None else Visitor(who, token)
 
