@@ -83,3 +83,14 @@ def test_where_there_is_no_database_it_is_said(tmp_path, fleeting):
     done = fleeting("people", "list", "-c", config)
     assert done.exit_code == 1
     assert "fleeting serve" in done.stderr
+
+
+def test_the_ledger_says_what_was_done_to_whom(people, fleeting, config):
+    people("add", "alice", "-g", "leads")
+    people("disable", "alice")
+    lines = fleeting("audit", "tail", "-c", config).stdout.splitlines()
+    assert [line.partition("  ")[2].partition(", by ")[0] for line in lines] == [
+        "person.changed    alice: added",
+        "person.changed    alice: linked",
+        "person.changed    alice: disabled",
+    ]
