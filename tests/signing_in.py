@@ -18,9 +18,12 @@ import httpx
 from fleeting.core.jose import SigningKey
 from fleeting.core.login import code_challenge
 from fleeting.core.people import Person
+from fleeting.core.sender import make_proof_claims
+from fleeting.core.signing_in import COMMAND_LINE, DEVICE_CODE
 from fleeting.server.app import app_of
-from tests.simulator import Simulator, WoundClock, new_key, sign, simulator
+from tests.simulator import Simulator, WoundClock, new_key, public_jwk, sign, simulator
 
+FORM = "application/x-www-form-urlencoded"
 LOGIN = "https://login.example.com"
 CLIENT_ID = "fleeting-console"
 SECRET = "the-secret-of-the-console-9f2a7c41"
@@ -130,7 +133,8 @@ class Browser:
 
     async def post(self, path: str, form: dict[str, str], **headers: str) -> httpx.Response:
         """Send a form of our own page."""
-        return await self.http.post(path, data=form, headers={"Origin": self.origin, **headers})
+        sent = {"Origin": self.origin, "Content-Type": FORM, **headers}
+        return await self.http.post(path, content=urlencode(form), headers=sent)
 
     async def script(self, path: str, body: Any, **headers: str) -> httpx.Response:
         """Send what our script sends."""
@@ -185,6 +189,45 @@ class PeopleScene:
     async def person(self, id_: str) -> Person | None:
         """Return whom the server knows by that name."""
         return await self.sim.worker.people.desk.people.person(id_)
+
+
+class CommandLine:
+    """A command line with a key, as ``fleeting login`` is one."""
+
+    def __init__(self, scene: PeopleScene) -> None:
+        self.scene, self.key, self.count = scene, new_key(), 0
+        self.begun: dict[str, Any] = {}
+
+    async def post(self, path: str, **form: str) -> httpx.Response:
+        """Send a form with a fresh proof."""
+        issuer = self.scene.sim.installation.issuer
+        now = self.scene.sim.clock.now()
+        self.count += 1
+        claims = make_proof_claims(
+            jti=f"{id(self)}-{self.count}",
+            method="POST",
+            uri=issuer + path,
+            now=now,
+            nonce=self.scene.sim.worker.signing_keys.nonces().make(now),
+            access_token=None,
+        )
+        header = {"alg": "ES256", "typ": "dpop+jwt", "jwk": public_jwk(self.key), "kid": None}
+        proof = sign(self.key, claims, header=header)
+        return await self.scene.sim.http.post(
+            issuer + path, data={"client_id": COMMAND_LINE, **form}, headers={"DPoP": proof}
+        )
+
+    async def begin(self) -> dict[str, Any]:
+        """Ask for a code."""
+        answer = await self.post("/device_authorization")
+        assert answer.status_code == 200, answer.text
+        self.begun = answer.json()
+        return self.begun
+
+    async def poll(self, device_code: str | None = None) -> httpx.Response:
+        """Ask whether its person has said yes."""
+        code = device_code or self.begun["device_code"]
+        return await self.post("/token", grant_type=DEVICE_CODE, device_code=code)
 
 
 @asynccontextmanager

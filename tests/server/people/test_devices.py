@@ -1,47 +1,11 @@
 import pytest
 
 from fleeting.core.evidence import EntryKind
-from fleeting.core.sender import make_proof_claims
-from fleeting.core.signing_in import COMMAND_LINE, DEVICE_CODE
+from fleeting.core.signing_in import COMMAND_LINE
 from fleeting.ports import RecordKind
 from fleeting.server.people.devices import new_user_code, typed_user_code
-from tests.simulator import new_key, public_jwk, refused, sign
-
-
-class CommandLine:
-    """A command line with a key, as ``fleeting login`` is one."""
-
-    def __init__(self, scene, key=None):
-        self.scene, self.key, self.count = scene, key or new_key(), 0
-        self.begun = {}
-
-    async def post(self, path, **form):
-        issuer = self.scene.sim.installation.issuer
-        now = self.scene.sim.clock.now()
-        self.count += 1
-        claims = make_proof_claims(
-            jti=f"{id(self)}-{self.count}",
-            method="POST",
-            uri=issuer + path,
-            now=now,
-            nonce=self.scene.sim.worker.signing_keys.nonces().make(now),
-            access_token=None,
-        )
-        header = {"alg": "ES256", "typ": "dpop+jwt", "jwk": public_jwk(self.key), "kid": None}
-        proof = sign(self.key, claims, header=header)
-        return await self.scene.sim.http.post(
-            issuer + path, data={"client_id": COMMAND_LINE, **form}, headers={"DPoP": proof}
-        )
-
-    async def begin(self):
-        answer = await self.post("/device_authorization")
-        assert answer.status_code == 200, answer.text
-        self.begun = answer.json()
-        return self.begun
-
-    async def poll(self, device_code=None):
-        code = device_code or self.begun["device_code"]
-        return await self.post("/token", grant_type=DEVICE_CODE, device_code=code)
+from tests.signing_in import CommandLine
+from tests.simulator import refused
 
 
 async def say(scene, browser, user_code, answer="allow"):

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from fleeting.core.durations import format_duration
 from fleeting.core.errors import InvalidRequest, SignInRefused
 from fleeting.core.signing_in import LinkKind, local_path
 from fleeting.server.people.answering import Front, endpoint
@@ -259,7 +260,7 @@ async def _device(front: Front, request: Request) -> Response:
         csrf=front.csrf(request),
         code=code,
         waiting=waiting is not None,
-        ends_at=(now + front.people.sessions.terms.longest).isoformat(),
+        longest=format_duration(front.people.sessions.terms.longest),
     )
 
 
