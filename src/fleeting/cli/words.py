@@ -7,6 +7,7 @@ from typing import Any, cast
 from fleeting.core.declaring import UNSAFE
 from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
 from fleeting.core.model import SCOPE_TYPE, Json
+from fleeting.core.request_words import WORDS, request_words
 
 SHORT = 12
 """How much of a digest or a writer's name is shown."""
@@ -117,6 +118,8 @@ def login_words(login: Mapping[str, Any]) -> str:
 
 def entry_words(entry: Entry) -> str:
     """Return what happened, in one sentence."""
+    if entry.kind in WORDS:
+        return clean(request_words(entry))
     try:
         return _WORDS[entry.kind](cast("Mapping[str, Any]", entry.body))
     except (KeyError, TypeError, AttributeError, IndexError):
@@ -203,7 +206,8 @@ def _call_refused(body: Mapping[str, Any]) -> str:
 
 def _revoked(body: Mapping[str, Any]) -> str:
     late = "" if body["ended"] else ", which was over already"
-    return f"{clean(body['client'])} revokes the token{late}"
+    because = f": “{clean(body['reason'])}”" if body.get("reason") else ""
+    return f"{clean(body.get('by') or body['client'])} revokes the token{late}{because}"
 
 
 def _server(body: Mapping[str, Any], deed: str) -> str:

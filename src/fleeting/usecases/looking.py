@@ -71,9 +71,9 @@ class Look:
         away = await self._in_whose_place(waiting)
         own = by_ids([*away, self.person])
         groups = self.person.groups.union(*(each.groups for each in away))
-        asked = [it for it in waiting if not groups.isdisjoint(groups_of(it))]
-        for record in asked:
-            if await self._can_vote(record, own):
+        for record in waiting:
+            asked = not groups.isdisjoint(groups_of(record))
+            if asked and await self._can_vote(record, own):
                 yield record
 
     async def _can_vote(self, record: RequestRecord, own: dict[str, Person]) -> bool:
