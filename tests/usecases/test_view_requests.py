@@ -47,8 +47,7 @@ async def test_an_approver_sees_what_policy_and_declarations_say_apart_from_the_
     seen = await view.shown(people.who("lena"), id_)
     (operation,) = seen["operations"]
     assert operation["words"] == (
-        'Refund one payment (refund): payment_id "42", amount at most 50000 cent, currency "EUR", '
-        'note "<b>for Bob</b>"'
+        'Refund one payment (refund): payment_id "42", amount at most 50000 cent, currency "EUR"'
     )
     said = {field["name"]: field["caller_says"] for field in operation["fields"]}
     assert said == {"payment_id": False, "amount": False, "currency": False, "note": True}
@@ -56,6 +55,8 @@ async def test_an_approver_sees_what_policy_and_declarations_say_apart_from_the_
         "purpose": "trust me: policy says yes",
         "ticket": "INC-7",
     }
+    (text,) = seen["caller_says"]["texts"]
+    assert text == {"type": "payment_refund", "name": "note", "text": "<b>for Bob</b>"}
     assert (seen["client"], seen["subject"]["id"]) == ("support-bot", "support-bot")
     assert seen["subject"]["groups"] == ["support"]
     assert seen["reaches"] == {"resource": PAYMENTS, "guard": "payments-api"}

@@ -1,7 +1,7 @@
 """Tell one access request's whole story from the ledger entries that belong to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
@@ -154,12 +154,13 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
     entry = min(requests, key=lambda chained: _relevance(chained, id_)).entry
     body = cast("Mapping[str, Any]", entry.body)
     asked = _asked(chained_at=entry.at, request_id=entry.request_id, txn=entry.txn, body=body)
+    asked_at = _first_asked(events, entry.request_id)
     held = _held(asked.key)
     approved = "approval" in body and entry.kind is EntryKind.TOKEN_ISSUED
     answers = tuple(_answer(member, held, approved=approved) for member in body.get("answers", ()))
     token = _token(entry.jti, body["token"]) if entry.kind is EntryKind.TOKEN_ISSUED else None
     return Story(
-        asked=asked,
+        asked=asked if asked_at is None else replace(asked, at=asked_at),
         policy_digest=body.get("policy_digest"),
         answers=answers,
         token=token,
@@ -169,6 +170,13 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
         permitted=body["permitted"] if entry.kind is EntryKind.ACCESS_EVALUATED else None,
         deciding=told_deciding(events, entry.request_id),
     )
+
+
+def _first_asked(events: Sequence[ChainedEntry], id_: str) -> datetime | None:
+    """Return when what waited for people was asked; None: it did not wait."""
+    pending = EntryKind.REQUEST_PENDING
+    asked = (it.entry for it in events if it.entry.kind is pending)
+    return next((entry.at for entry in asked if entry.request_id == id_), None)
 
 
 def _relevance(chained: ChainedEntry, id_: str) -> tuple[bool, bool, bool]:
