@@ -49,6 +49,14 @@ def test_the_difference_can_be_seen_first(fleeting, tmp_path):
     assert path.read_text() == f"{UGLY}\n"
 
 
+def test_what_stands_in_a_policy_does_not_steer_the_terminal(fleeting, tmp_path):
+    path = tmp_path / "x.cedar"
+    path.write_text(f"// \x1b[2Jgone\n{UGLY}\n")
+    done = fleeting("policy", "format", "--diff", path)
+    assert "\x1b" not in done.output
+    assert " // \\u001b[2Jgone\n" in done.stdout
+
+
 def test_a_file_with_a_syntax_error_is_left_alone_and_the_others_are_not(fleeting, tmp_path):
     (tmp_path / "a.cedar").write_text("permit(principal, action, resorce);")
     (tmp_path / "x.cedar").write_text(UGLY)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleeting.cli.options import AsJson, Config
-from fleeting.cli.terminal import counted, err, fail, out, say, say_json
+from fleeting.cli.terminal import counted, err, fail, harmless, say, say_json
 
 if TYPE_CHECKING:
     from fleeting.policy import Problem
@@ -109,7 +109,7 @@ def _tell(
             err().print(problem_text(problem, layout.text))
     if diff:
         for layout in changed:
-            out().out("".join(_diff(layout)), end="", highlight=False)
+            typer.echo(harmless("".join(_diff(layout))), nl=False)
         return
     for layout in changed:
         say(f"{'formatted' if written else 'would format'} {nearby(str(layout.path))}")
