@@ -1,6 +1,7 @@
 """Put policy sets in force from the terminal, with no server and with one."""
 
 import json
+import re
 import time
 
 import httpx
@@ -67,8 +68,22 @@ def test_what_was_loaded_when_by_whom_and_from_where_is_listed(prepared, policy,
     assert not first["candidate"]
     assert first["from"] == str(policies)
     line = policy("sets")
-    assert line.startswith(f"{first['digest'][:12]}  live       20")
-    assert line.rstrip().endswith(str(policies))
+    assert re.fullmatch(
+        rf"{first['digest'][:12]}  live since 20\S+ \S+Z  stored 20\S+ \S+Z  \S+  {policies}\n",
+        line,
+    )
+
+
+def test_a_set_that_comes_back_is_live_since_then(prepared, policy, candidate):
+    (first,) = sets(policy)
+    policy("load", candidate)
+    policy("rollback", first["digest"])
+    (again,) = [each for each in sets(policy) if each["live"]]
+    assert again["stored_at"] == first["stored_at"] <= first["live_since"] < again["live_since"]
+    newer, older = policy("sets").splitlines()
+    assert newer.index("stored") == older.index("stored")
+    assert "live since" in older
+    assert "live" not in newer.split("stored")[0]
 
 
 def test_load_makes_the_directory_live_and_says_instead_of_what(prepared, policy, policies):
@@ -151,6 +166,7 @@ def test_an_earlier_set_that_fits_no_longer_is_not_brought_back(prepared, policy
     said = policy("rollback", first, fails=1)
     assert f"{first[:12]} does not fit this installation any more, so nothing was changed" in said
     assert "ticket.cedar:1:" in said
+    assert f"'fleeting policy export {first[:12]} DIR'" in said
     assert live(policy) != first
 
 
