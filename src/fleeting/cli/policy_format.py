@@ -75,14 +75,11 @@ def _installed(config: Path | None) -> list[Path]:
 
 
 def _layout(path: Path) -> Layout:
-    from fleeting.cli.terminal import CommandError
+    from fleeting.cli.whole_files import read_text
     from fleeting.policy import PolicyProblems, PolicySource
     from fleeting.policy.formatting import format_source
 
-    try:
-        text = path.read_bytes().decode()  # line ends are ours to see
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{path} is not UTF-8: {error}") from None
+    text = read_text(path)
     try:
         return Layout(path, text, format_source(PolicySource(str(path), text)))
     except PolicyProblems as found:
