@@ -35,7 +35,7 @@ def test_a_request_that_nobody_sent_is_explained(fleeting, config):
 def test_a_forbid_is_shown_with_what_makes_it_so(fleeting, config):
     told = lines(fleeting("policy", "explain", "-c", config, *ASK, "--field", "amount=600000"))
     assert "refund: forbidden" in told
-    assert "✗ refunds-have-an-end (here/policies/caps.cedar:11) forbids it" in told
+    assert "✗ refunds-have-an-end (here/policies/caps.cedar:15) forbids it" in told
     assert "context.operation.amount > 500000 (operation.amount is 600000)" in told
 
 

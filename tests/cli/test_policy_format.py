@@ -5,7 +5,15 @@ UGLY = '@id("x") permit(principal,action,resource)when{context has actor};'
 NEAT = '@id("x")\npermit (principal, action, resource)\nwhen { context has actor };\n'
 
 
+def test_a_fresh_installation_is_formatted_already(fleeting, config):
+    done = fleeting("policy", "format", "--check", "-c", config)
+    assert (done.exit_code, done.stdout) == (0, "2 files: formatted already\n")
+
+
 def test_all_policies_of_the_installation_are_formatted(fleeting, config):
+    for name in ("caps", "refunds"):
+        path = config.parent / "policies" / f"{name}.cedar"
+        path.write_text(path.read_text().replace("(\n  principal", "(principal"))
     done = fleeting("policy", "format", "-c", config)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (

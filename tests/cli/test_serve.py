@@ -59,7 +59,7 @@ def test_a_bad_policy_stops_the_start_with_its_place(config):
     path.write_text(path.read_text().replace("context.limits.uses", "context.limits.usess"))
     done = serve(config)
     assert done.returncode == 1
-    assert "caps.cedar:8:" in done.stderr
+    assert "caps.cedar:12:" in done.stderr
     assert "Traceback" not in done.stderr
 
 
