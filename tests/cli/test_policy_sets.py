@@ -97,6 +97,18 @@ def test_load_makes_the_directory_live_and_says_instead_of_what(prepared, policy
     assert "was live already" in policy("load")
 
 
+def test_what_is_loaded_though_it_is_hardly_meant_is_warned_of(prepared, policies, fleeting):
+    path = policies / REFUNDS
+    path.write_text(path.read_text().replace('@lifetime("60s")', '@lifetime("60m")'))
+    done = fleeting("policy", "load", "-c", prepared)
+    assert done.exit_code == 0
+    assert "is live, instead of" in done.stdout
+    assert f"{REFUNDS}:11:1: warning: a lifetime of 1h is never granted" in done.stderr
+    assert "  11 | @lifetime(" in done.stderr
+    told = fleeting("policy", "load", "-c", prepared, "--json")
+    assert (told.exit_code, told.stderr) == (0, "")
+
+
 def test_another_directory_can_be_loaded_and_the_own_one_is_told_of(
     prepared, policy, policies, candidate
 ):

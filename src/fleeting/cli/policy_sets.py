@@ -8,11 +8,11 @@ import typer
 
 from fleeting.cli.options import AsJson, Config
 from fleeting.cli.stored_sets import Desk, at_desk, fitting_digest, short_digest
-from fleeting.cli.terminal import note, say, say_json
+from fleeting.cli.terminal import err, note, say, say_json
 from fleeting.cli.words import clean, shown_time
 
 if TYPE_CHECKING:
-    from fleeting.policy import PolicySet
+    from fleeting.policy import PolicyBundle, PolicySet
     from fleeting.ports import PolicySetRecord, PolicyState
     from fleeting.server.settings import Settings
     from fleeting.usecases.change_policy import Change
@@ -33,19 +33,23 @@ def load(
     """Check the policies of a directory, and make them live.
 
     They are stored by their digest together with the operation types of fleeting.toml. A set
-    that is wrong changes nothing. No server need run; those that do follow within a second.
+    that is wrong changes nothing; one with warnings is loaded, and 'fleeting policy check' says
+    what more a solver finds. No server need run; those that do follow within a second.
     """
 
-    async def deed(desk: Desk) -> "Change":
+    async def deed(desk: Desk) -> "tuple[Change, PolicySet, PolicyBundle]":
         from fleeting.server.policy_directory import origin, place_of
 
         policies = desk.settings.policies
         source = (directory or policies).absolute()
         place = place_of(policies) if source == policies else None
-        set_ = _read(desk.settings, source)
-        return await desk.deeds.load(set_, origin("fleeting policy load", str(source)), place=place)
+        set_, bundle = _read(desk.settings, source)
+        by = origin("fleeting policy load", str(source))
+        return await desk.deeds.load(set_, by, place=place), set_, bundle
 
-    change = at_desk(config, deed)
+    change, set_, bundle = at_desk(config, deed)
+    if not as_json:
+        _warn(set_, bundle, config)
     _tell_live(change, config, "is live", as_json=as_json)
 
 
@@ -72,7 +76,7 @@ def shadow(
         if candidate is None:
             return await desk.deeds.stop_shadowing(origin(f"{how} --stop", "the store"))
         if directory is not None:
-            set_ = _read(desk.settings, directory)
+            set_, _ = _read(desk.settings, directory)
             return await desk.deeds.shadow(set_.digest, origin(how, str(directory)), set_)
         digest = await fitting_digest(desk, candidate)
         return await desk.deeds.shadow(digest, origin(how, "the store"))
@@ -147,8 +151,8 @@ def sets(config: Config = None, *, as_json: AsJson = False) -> None:
         say("no policy set was loaded yet: 'fleeting serve' loads the first")
 
 
-def _read(settings: "Settings", directory: Path) -> "PolicySet":
-    """Return the set that *directory* holds, checked.
+def _read(settings: "Settings", directory: Path) -> "tuple[PolicySet, PolicyBundle]":
+    """Return the set that *directory* holds, checked, and what is loaded of it.
 
     Raises:
         SettingsError, PolicyProblems: there is none, or it is wrong.
@@ -157,8 +161,22 @@ def _read(settings: "Settings", directory: Path) -> "PolicySet":
     from fleeting.server.installing import policy_sources, policy_world
 
     sources = policy_sources(directory)
-    load_policies(sources, policy_world(settings))
-    return PolicySet(tuple(sources), settings.types)
+    bundle = load_policies(sources, policy_world(settings))
+    return PolicySet(tuple(sources), settings.types), bundle
+
+
+def _warn(set_: "PolicySet", bundle: "PolicyBundle", config: Path | None) -> None:
+    """Say of what was loaded what is probably not meant, as 'policy check --quick' does."""
+    from fleeting.cli.problem_text import problem_text
+    from fleeting.policy.reviewing import review
+    from fleeting.server.reviewing import declared_parties
+    from fleeting.server.settings import config_path, load_settings
+
+    path = config_path(config)
+    declared = declared_parties(load_settings(path), path)
+    texts = {each.name: each.text for each in (*set_.sources, declared.settings)}
+    for warning in review(bundle, declared):
+        err().print(problem_text(warning, texts.get(warning.file, "")))
 
 
 # ------------------------------------------------------------------------------ words
