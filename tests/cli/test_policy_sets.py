@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from fleeting.cli import policy_sets
 from tests.cli.processes import serving
 
 REFUNDS = "refunds.cedar"
@@ -107,6 +108,15 @@ def test_what_is_loaded_though_it_is_hardly_meant_is_warned_of(prepared, policie
     assert "  11 | @lifetime(" in done.stderr
     told = fleeting("policy", "load", "-c", prepared, "--json")
     assert (told.exit_code, told.stderr) == (0, "")
+
+
+def test_a_large_set_is_loaded_without_a_long_look_at_it(policies, policy, prepared, monkeypatch):
+    monkeypatch.setattr(policy_sets, "_MOST_REVIEWED", 3)
+    path = policies / REFUNDS
+    path.write_text(path.read_text().replace('@lifetime("60s")', '@lifetime("60m")'))
+    said = policy("load")
+    assert "'fleeting policy check' says" in said
+    assert "warning" not in said
 
 
 def test_another_directory_can_be_loaded_and_the_own_one_is_told_of(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fleeting.usecases.change_policy import Change
 
 _FOLLOW = "every worker follows within a second; /readyz tells which set it decides by"
+_MOST_REVIEWED = 200
+"""How many policies are reviewed while someone waits for them to be live: it takes a second."""
+
 _PLACES = typer.Argument(help="A directory of policies, or the beginning of a digest.")
 
 
@@ -48,9 +51,9 @@ def load(
         return await desk.deeds.load(set_, by, place=place), set_, bundle
 
     change, set_, bundle = at_desk(config, deed)
+    _tell_live(change, config, "is live", as_json=as_json)
     if not as_json:
         _warn(set_, bundle, config)
-    _tell_live(change, config, "is live", as_json=as_json)
 
 
 def shadow(
@@ -172,6 +175,9 @@ def _warn(set_: "PolicySet", bundle: "PolicyBundle", config: Path | None) -> Non
     from fleeting.server.reviewing import declared_parties
     from fleeting.server.settings import config_path, load_settings
 
+    if len(bundle.policies) > _MOST_REVIEWED:
+        note("whether all of it is meant, 'fleeting policy check' says: that takes a while here")
+        return
     path = config_path(config)
     declared = declared_parties(load_settings(path), path)
     texts = {each.name: each.text for each in (*set_.sources, declared.settings)}
