@@ -117,6 +117,11 @@ ADVICE: Mapping[str, str] = {
     "AccessDenied": (
         "Read the description: it is the policy's `@reason`. `fleeting explain` has the rest."
     ),
+    "AuthorizationPending": (
+        "Repeat the same request with its `access_request_id`, after `interval` seconds."
+    ),
+    "SlowDown": "As above, and leave five seconds more between two polls.",
+    "ExpiredToken": "Ask again, without the id: nobody decided or collected it in time.",
     "NotAllowed": "Read the description: it says what is missing, or who may.",
     "NoSuchRequest": "Check the id: `fleeting requests` lists what you may see.",
     "RequestChanged": "Look at the request again, then decide on what it is now.",
