@@ -65,13 +65,15 @@ def check_unchanged(
 ) -> None:
     """Check that *asking* repeats what was asked; of a plan, its operations may be less.
 
+    This does NOT check that they are, once it is granted: what is beyond a plan asks anew.
+
     Raises:
         InvalidGrant: it is another request.
     """
     repeated = asking
     if record.asked.plan is not None:
         within = replace(record.asked, operations=asking.operations)
-        if beyond(record.asked, within, types):
+        if record.status is Status.PENDING and beyond(record.asked, within, types):
             raise InvalidGrant("this is beyond the plan that was asked for")
         repeated = replace(asking, operations=record.request.operations)
         plan = plan or record.asked.plan
