@@ -5,6 +5,7 @@ import pytest
 from fleeting.cli.entry_line import entry_line
 from fleeting.cli.words import clean, entry_words, shown_operation, shown_value
 from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
+from tests.core.test_request_words import BODIES as PEOPLE
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 OPERATION = {"type": "payment_refund", "actions": ["refund"], "amount": 5000, "ok": True}
@@ -38,7 +39,7 @@ LARGE = {
 }
 DENIED = {**SMALL, "verdict": "no_permit", "paths": []}
 
-BODIES = {
+BODIES = PEOPLE | {
     EntryKind.TOKEN_ISSUED: (
         {
             "client": "bot",

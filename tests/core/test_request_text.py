@@ -108,6 +108,7 @@ records = st.builds(
     ended_by=st.none() | texts,
     reason=texts,
     extends=st.none() | texts,
+    extensions=st.integers(0, 9),
     break_glass=st.none() | texts,
     review=st.none() | reviews,
     revision=st.integers(1, 100),

@@ -8,6 +8,7 @@ from fleeting.core.declaring import UNSAFE
 from fleeting.core.errors import ServerError
 from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
 from fleeting.core.model import SCOPE_TYPE, Json
+from fleeting.core.request_words import WORDS, request_words
 
 SHORT = 12
 """How much of a digest or a writer's name is shown."""
@@ -118,6 +119,8 @@ def login_words(login: Mapping[str, Any]) -> str:
 
 def entry_words(entry: Entry) -> str:
     """Return what happened, in one sentence."""
+    if entry.kind in WORDS:
+        return clean(request_words(entry))
     try:
         return _WORDS[entry.kind](cast("Mapping[str, Any]", entry.body))
     except (KeyError, TypeError, AttributeError, IndexError):
@@ -207,7 +210,8 @@ def _call_refused(body: Mapping[str, Any]) -> str:
 
 def _revoked(body: Mapping[str, Any]) -> str:
     late = "" if body["ended"] else ", which was over already"
-    return f"{clean(body['client'])} revokes the token{late}"
+    because = f": “{clean(body['reason'])}”" if body.get("reason") else ""
+    return f"{clean(body.get('by') or body['client'])} revokes the token{late}{because}"
 
 
 def _server(body: Mapping[str, Any], deed: str) -> str:

@@ -141,6 +141,7 @@ class RequestRecord:
     policy_digest: of the set that asked for people.
     calls, spent: how many tokens came of it, and per ``type.field`` what they add up to.
     extends: the id of the grant that this one only makes longer.
+    extensions: how many more tokens than one may come of it, where it is no plan.
     behind: ids of the people who stand behind the request and may not decide it.
     break_glass: the reason that was given for going ahead at once.
     """
@@ -165,6 +166,7 @@ class RequestRecord:
     ended_by: str | None = None
     reason: str = ""
     extends: str | None = None
+    extensions: int = 0
     break_glass: str | None = None
     review: Review | None = None
     revision: int = 0

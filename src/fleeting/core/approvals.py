@@ -267,6 +267,21 @@ def _away(people: Mapping[str, Person], person: Person, now: datetime) -> Sequen
     return [found[id_] for id_ in sorted(found)]
 
 
+def may_decide(record: RequestRecord, person: Person, situation: Situation) -> bool:
+    """Say whether *person* is one of those who are asked, at any stage: they may say no, or less.
+
+    So may who voted already; who stands behind the request may not.
+    """
+    if person.disabled or is_behind(record, person):
+        return False
+    away = [
+        it for it in _away(situation.people, person, situation.now) if not is_behind(record, it)
+    ]
+    groups = person.groups.union(*(it.groups for it in away))
+    asked = (groups_asked(record, stage, situation.now) for stage in record.terms.stages)
+    return any(not groups.isdisjoint(each) for each in asked)
+
+
 def with_vote(record: RequestRecord, vote: Vote) -> RequestRecord:
     """Return *record* with *vote*; an earlier one of the same person counted no more."""
     earlier = tuple(each for each in record.votes if each.person != vote.person)

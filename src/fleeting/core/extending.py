@@ -28,6 +28,8 @@ def extension(
     """
     if grant.status is not Status.GRANTED:
         raise RequestChanged(f"this request is {grant.status.value}: only a grant can be extended")
+    if not grant.terms.stages:
+        raise RequestChanged("nobody had to approve this: ask again instead")
     return RequestRecord(
         request=replace(grant.request, id=id_, txn=txn),
         fingerprint=grant.fingerprint,
@@ -84,6 +86,7 @@ def extended(approved: Deed, grant: RequestRecord, now: datetime) -> Deed:
         grant,
         offer=_offer_after(grant.offer, record.offer),
         not_after=_end_after(grant, record, now),
+        extensions=grant.extensions + (grant.offer.plan is None),
         votes=(*grant.votes, *record.votes),
     )
     ended = after(after(record.status, Event.COLLECT), Event.END)

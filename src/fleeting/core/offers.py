@@ -12,6 +12,7 @@ from fleeting.core.errors import InvalidRequest
 from fleeting.core.model import SCOPE_TYPE, Operation
 from fleeting.core.operations import (
     SCOPES,
+    FieldKind,
     OperationType,
     contains,
     describe,
@@ -149,17 +150,18 @@ def _merged(kept: Sequence[Total], wanted: Sequence[Total]) -> tuple[Total, ...]
     return (*(each for each in kept if (each.type, each.field) not in named), *wanted)
 
 
-def _with_texts(offer: Offer, wanted: Offer, types: Types) -> Iterator[Operation]:
-    """Yield the operations of *wanted* with the texts of those that they are within.
+def _with_texts(offer: Offer, wanted: Offer, types: Types) -> Sequence[Operation]:
+    """Return the operations of *wanted* with the texts of those that they are within.
 
     Text is never compared, so nobody but who asked may have written it.
     """
-    for operation in wanted.operations:
-        holder, type_ = _holder(offer.operations, operation, types), _type(operation, types)
-        if holder is not None and type_ is not None:
-            met = narrow(holder, operation, type_)
-            if met is not None:
-                yield met
+    return [
+        met
+        for operation in wanted.operations
+        if (type_ := _type(operation, types)) is not None
+        and (holder := _holder(offer.operations, operation, types)) is not None
+        and (met := narrow(holder, operation, type_)) is not None
+    ]
 
 
 # Words.
@@ -173,11 +175,16 @@ def uses_words(uses: int | None) -> str:
 
 
 def operation_words(operation: Operation, types: Types) -> str:
-    """Return *operation* in the words of its type."""
+    """Return *operation* in the words of its type, without texts: those are the caller's words."""
     type_ = _type(operation, types)
-    return (
-        f"{operation.type} (not declared any more)" if type_ is None else describe(operation, type_)
-    )
+    if type_ is None:
+        return f"{operation.type} (not declared any more)"
+    bounds = {
+        name: value
+        for name, value in operation.fields.items()
+        if name in type_.fields and type_.fields[name].kind is not FieldKind.TEXT
+    }
+    return describe(replace(operation, fields=bounds), type_)
 
 
 def offer_words(offer: Offer, types: Types) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def write_record(record: RequestRecord) -> str:
         "ended_by": record.ended_by,
         "reason": record.reason,
         "extends": record.extends,
+        "extensions": record.extensions,
         "break_glass": record.break_glass,
         "review": None if record.review is None else _review_json(record.review),
     }
@@ -100,6 +101,7 @@ def _read(body: Members, revision: int, decimals: Decimals) -> RequestRecord:
         ended_by=_maybe(body["ended_by"]),
         reason=_text(body["reason"]),
         extends=_maybe(body["extends"]),
+        extensions=_whole(body["extensions"]),
         break_glass=_maybe(body["break_glass"]),
         review=None if body["review"] is None else _review(body["review"]),
         revision=revision,

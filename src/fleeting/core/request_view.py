@@ -17,7 +17,7 @@ from fleeting.core.evidence import ChainedEntry
 from fleeting.core.issuance import details_json, scope_text
 from fleeting.core.lifecycle import Status
 from fleeting.core.limits import describe_approvals
-from fleeting.core.model import SCOPE_TYPE, Json, Operation
+from fleeting.core.model import SCOPE_TYPE, Client, Json, Operation
 from fleeting.core.offers import Types, difference_words, offer_words, operation_words
 from fleeting.core.operation_types import FieldKind, OperationType
 from fleeting.core.operations import contains, describe_field
@@ -52,17 +52,19 @@ class Seen:
 
     people: by every id. seat: as what the viewer may vote, or why not. may: what else they may.
     policies: those that ask, as they are now; like: newest first. story: from the ledger.
+    client: as it is declared now, with who answers for it. guard: of the resource it is about.
     """
 
     types: Types
     now: datetime
     standing: Standing
     people: Mapping[str, Person]
-    may: Sequence[ConsoleAction]
     seat: Seat | NoSeat
+    may: Sequence[ConsoleAction] = ()
     policies: Mapping[str, PolicyWords] = field(default_factory=dict)
     like: Sequence[Like] = ()
     story: Sequence[ChainedEntry] = ()
+    client: Client | None = None
     guard: str | None = None
 
 
@@ -95,7 +97,7 @@ def brief_json(record: RequestRecord, seen: Seen) -> Members:
         "reason": record.reason,
         "review": _review_json(record.review, seen),
         "offer": {"digest": offer_digest(record)},
-        "you": _you(seen),
+        "you": _seat(seen),
     }
 
 
@@ -107,6 +109,7 @@ def full_json(record: RequestRecord, seen: Seen) -> Members:
         **_who(record, seen),
         **_deciding(record, seen),
         **_since(record, seen),
+        "you": {**_seat(seen), "may": [action.value for action in seen.may]},
     }
 
 
@@ -123,13 +126,17 @@ def _what(record: RequestRecord, seen: Seen) -> Members:
         "reaches": {"resource": request.resource.identifier, "guard": seen.guard},
         "key": told["cnf"],
         "asked_by": request.asked_by.value,
-        "caller_says": {"context": told["context"], "break_glass": record.break_glass},
+        "caller_says": {
+            "context": told["context"],
+            "break_glass": record.break_glass,
+            "texts": [*_texts(record.offer, seen.types)],
+        },
     }
 
 
 def _who(record: RequestRecord, seen: Seen) -> Members:
     """Return who stands behind it; the subject is in the brief already."""
-    client = record.request.client
+    client = seen.client or record.request.client
     return {
         "client_groups": [*sorted(client.groups)],
         "chain": [
@@ -239,6 +246,15 @@ def _fields(
         }
 
 
+def _texts(offer: Offer, types: Types) -> Iterator[Members]:
+    """Yield what the caller wrote into the operations, which bounds nothing."""
+    for operation in offer.operations:
+        type_ = types.get(operation.type)
+        for name, declared in () if type_ is None else type_.fields.items():
+            if declared.kind is FieldKind.TEXT and name in operation.fields:
+                yield {"type": operation.type, "name": name, "text": operation.to_json()[name]}
+
+
 def _left_out(record: RequestRecord, types: Types) -> Iterator[str]:
     """Yield what was asked of which nothing is left in the offer."""
     kept = [_asked_as(it, record.asked, types.get(it.type)) for it in record.offer.operations]
@@ -317,16 +333,17 @@ def _escalation(record: RequestRecord, seen: Seen) -> Json:
     return {"group": escalation.group, "at": at.isoformat(), "due": seen.now >= at}
 
 
-def _you(seen: Seen) -> Members:
-    seat, may = seen.seat, [action.value for action in seen.may]
+def _seat(seen: Seen) -> Members:
+    seat = seen.seat
     if isinstance(seat, NoSeat):
-        return {"may": [*may], "vote": None, "why_not": seat.why, "log_in_again": seat.stale}
+        return {"vote": None, "why_not": seat.why, "log_in_again": seat.stale}
+    away = seat.instead_of
     vote: Members = {
         "stage": seat.stage,
         "group": seat.group,
-        "instead_of": None if seat.instead_of is None else _person_json(seat.instead_of, seen),
+        "instead_of": None if away is None else _person_json(away, seen),
     }
-    return {"may": [*may], "vote": vote, "why_not": None, "log_in_again": False}
+    return {"vote": vote, "why_not": None, "log_in_again": False}
 
 
 def _review_json(review: Review | None, seen: Seen) -> Json:

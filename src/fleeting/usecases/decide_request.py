@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleeting.core.access_requests import RequestRecord
-from fleeting.core.approvals import is_behind
+from fleeting.core.approvals import groups_of, is_behind, may_decide
 from fleeting.core.errors import InvalidRequest, NotAllowed
 from fleeting.core.extending import extension, extension_entry
 from fleeting.core.offers import Narrowing, narrowed
@@ -26,6 +26,7 @@ from fleeting.core.request_deeds import (
 from fleeting.ports import Ids
 from fleeting.usecases.approve_request import ApproveRequest
 from fleeting.usecases.be_away import BeAway
+from fleeting.usecases.gathering_people import situation_of
 from fleeting.usecases.reconsidering_request import second_look
 from fleeting.usecases.request_desk import Doing, RequestDesk
 from fleeting.usecases.revoke_access import RevokeAccess
@@ -48,15 +49,16 @@ class DecideRequest:
         """Say no; the reason is told to who asked.
 
         Raises:
-            NotAllowed: for who stands behind it: they can cancel it.
+            NotAllowed: for who is not asked, and for who stands behind it: they can cancel it.
         """
 
-        def decide(doing: Doing) -> Deed:
+        async def decide(doing: Doing) -> Deed:
             _not_behind(doing, "cancel it instead")
+            await self._check_asked(doing)
             said = check_said(reason, "reason")
             return denied(doing.record, doing.person, said, doing.now)
 
-        return await self._do(who, id_, ConsoleAction.DENY, decide)
+        return await self.desk.do(who, id_, ConsoleAction.DENY, decide)
 
     async def narrow(self, who: SignedIn, id_: str, narrowing: Narrowing) -> RequestRecord:
         """Make the offer smaller for all who decide after, and for who asked.
@@ -67,6 +69,7 @@ class DecideRequest:
 
         async def decide(doing: Doing) -> Deed:
             check_pending(doing.record)
+            await self._check_asked(doing)
             rules = self.desk.rules.rules()
             types = rules.installation.catalogue.types
             offer = narrowed(doing.record.offer, narrowing, types)
@@ -141,6 +144,17 @@ class DecideRequest:
     async def revoke_all(self, who: SignedIn, kind: str, value: str, reason: str) -> list[str]:
         """End everything of somebody; see ``RevokeAccess``."""
         return await RevokeAccess(self.desk)(who, kind, value, reason)
+
+    async def _check_asked(self, doing: Doing) -> None:
+        """Refuse the no, and the less, of who is not one of those who are asked.
+
+        Raises:
+            NotAllowed: this person is none of them.
+        """
+        situation = await situation_of(self.desk, doing.record, doing.now)
+        if not may_decide(doing.record, doing.person, situation):
+            groups = " or ".join(sorted(groups_of(doing.record)))
+            raise NotAllowed(f"it is for {groups} to decide")
 
     async def _do(
         self, who: SignedIn, id_: str, action: ConsoleAction, decide: Callable[[Doing], Deed]
