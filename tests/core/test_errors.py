@@ -14,6 +14,9 @@ CLASSES = [
 STATUSES = {
     "InvalidClient": 401,
     "NotAnEnforcementPoint": 403,
+    "NotAllowed": 403,
+    "NoSuchRequest": 404,
+    "RequestChanged": 409,
     "RequestTooLarge": 413,
     "TemporarilyUnavailable": 503,
     "ServerError": 500,
@@ -42,6 +45,6 @@ def test_the_detail_stays_with_us(cls):
 
 
 def test_no_two_classes_mean_the_same_code():
-    same = (errors.RequestTooLarge, errors.NotAnEnforcementPoint)  # but for their status
+    same = (errors.RequestTooLarge, errors.NotAnEnforcementPoint, errors.NotAllowed)  # but status
     codes = [each.error for each in CLASSES if each not in same]
     assert len(set(codes)) == len(codes)

@@ -460,11 +460,12 @@ async def test_a_candidate_decides_beside_the_live_set_and_differences_are_recor
     )
 
 
-async def test_what_the_candidate_would_permit_is_recorded_with_the_refusal(sim):
+async def test_what_the_candidate_would_permit_is_recorded_with_what_waits(sim):
     await shadowed(sim, POLICIES.replace("amount <= 5000", "amount <= 9000"))
-    refused(await sim.caller().ask({**REFUND, "amount": 8000}), "access_denied")
-    refusal, differed = await sim.recorded()
-    assert refusal.kind == EntryKind.REQUEST_REFUSED
+    response = await sim.caller().ask({**REFUND, "amount": 8000})
+    assert response.json()["error"] == "authorization_pending"
+    pending, differed = await sim.recorded()
+    assert pending.kind == EntryKind.REQUEST_PENDING
     assert differed.body["difference"] == "newly_permitted"
 
 
