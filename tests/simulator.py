@@ -202,11 +202,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(directory: Path, *, workers: int = 1, **changes: Any) -> Iterator[Served]:
+def serve(
+    directory: Path, *, workers: int = 1, host: str = "127.0.0.1", **changes: Any
+) -> Iterator[Served]:
     """Run an installation as a real server on loopback, ready when this yields."""
     changes.setdefault("database", "sqlite:///fleeting.db")
     settings = f"workers = {workers}\n" + changes.pop("settings", "")
-    issuer = f"http://127.0.0.1:{free_port()}"
+    issuer = changes.pop("issuer", "") or f"http://{host}:{free_port()}"
     installation = Installation(directory, issuer=issuer, settings=settings, **changes).write()
     log = directory / "server.log"
     with log.open("wb") as out:

@@ -15,6 +15,8 @@ from fleeting.core.authzen import (
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
 from fleeting.server.asking import Asking, build_asking
+from fleeting.server.console.assembling import Ground, build_console
+from fleeting.server.console.serving import Console
 from fleeting.server.disagreements import alarm, tell_fault
 from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
@@ -26,6 +28,8 @@ from fleeting.server.installing import (
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
+from fleeting.server.people.devices import TokenByGrant
+from fleeting.server.people.services import PeopleServices, people_services
 from fleeting.server.reloading import Reloading
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
@@ -79,6 +83,8 @@ class Worker:
     reloading: Reloading
     use_cases: UseCases
     asking: Asking
+    console: Console
+    people: PeopleServices
 
 
 def build_worker(
@@ -123,9 +129,11 @@ def build_worker(
         EvaluateAccess(guards, read_evaluations),
         ManageRequest(desk, asking.counter, ids),
     )
-    return Worker(
-        settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases, asking
-    )
+    people = people_services(settings, store, clock, http, desk)
+    ground = Ground(settings, store, clock, ids, policy, signing_keys.nonces, metrics)
+    console = build_console(ground, people, asking.counter.waiting.wake)
+    parts = (policy, clock, http, metrics, reloading, use_cases, asking, console, people)
+    return Worker(settings, store, signing_keys, *parts)
 
 
 def _policy(
@@ -142,10 +150,12 @@ def _policy(
         return PolicyInForce(Rules(declared, nothing)), error
 
 
-def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
+def endpoints(worker: Worker) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
     """Return the form endpoints' use cases by path (DESIGN §6)."""
+    use_cases, devices = worker.use_cases, worker.people.devices
     return {
-        "/token": use_cases.issue_token,
+        "/token": TokenByGrant(use_cases.issue_token, devices),
+        "/device_authorization": devices.authorize,
         "/transaction-authorization": use_cases.authorize_transaction,
         "/spend": use_cases.spend_token,
         "/introspect": use_cases.introspect_token,
