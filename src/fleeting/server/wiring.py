@@ -25,20 +25,24 @@ from fleeting.server.installing import (
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
+from fleeting.server.pulse import Pulse
 from fleeting.server.reloading import Reloading
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
 from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
+from fleeting.usecases.announcing import AnnouncingLedger
 from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
 from fleeting.usecases.evaluate_access import EvaluateAccess, Question
+from fleeting.usecases.follow_revocations import FollowRevocations
 from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.hinting import Hints
 from fleeting.usecases.introspect_token import IntrospectToken
 from fleeting.usecases.issue_token import IssueToken
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.report_call import ReportCall
+from fleeting.usecases.revocation_feed import RevocationFeed
 from fleeting.usecases.revoke_token import RevokeToken
 from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
@@ -57,6 +61,7 @@ class UseCases:
     report_call: ReportCall
     evaluate_access: EvaluateAccess
     evaluate_accesses: EvaluateAccess
+    follow_revocations: FollowRevocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Worker:
     metrics: Metrics
     reloading: Reloading
     use_cases: UseCases
+    pulse: Pulse
 
 
 def build_worker(
@@ -97,7 +103,9 @@ def build_worker(
     on_disagreement = alarm(metrics)
     policy, broken = _policy(settings, on_disagreement, replaces=replaces)
     reloading = Reloading(settings, store, clock, policy, metrics, on_disagreement, broken)
-    desk = Desk(policy, store, clock, signing_keys.nonces, StrangersBudget())
+    pulse = Pulse(RevocationFeed(store, store, clock), settings.revocation_beat)
+    ledger = AnnouncingLedger(store, pulse.wake)
+    desk = Desk(policy, ledger, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(provider_keys(settings, http))
     mint = Mint(desk, signing_keys, ids, Hints(tell_fault, wanted=settings.refusal_hints))
     guards = GuardDesk(desk, signing_keys)
@@ -110,8 +118,12 @@ def build_worker(
         ReportCall(guards),
         EvaluateAccess(guards, read_evaluation),
         EvaluateAccess(guards, read_evaluations),
+        FollowRevocations(guards),
     )
-    return Worker(settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases)
+    return Worker(
+        *(settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases),
+        pulse=pulse,
+    )
 
 
 def _policy(
