@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 from fleeting.core.model import AccessToken, Json
 
-LONGEST_NAME = 4096
+REVOKED = "revoked"
+"""The name of the events that tell of them."""
+_LONGEST_NAME = 4096
 """In characters; what is longer is no jti, client_id or subject of ours."""
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
@@ -94,7 +96,7 @@ def _ceiling(at: datetime) -> int:
 
 def _name(value: Mapping[str, Json], key: str) -> str:
     name = value.get(key)
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
         raise ValueError(f"'{key}' must be a name")
     return name
 

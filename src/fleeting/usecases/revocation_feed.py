@@ -12,12 +12,11 @@ from typing import Any
 
 from fleeting.core.event_stream import write_event
 from fleeting.core.evidence import microseconds
-from fleeting.core.revocations import ClientEnded, Ended, SubjectEnded, TokenEnded
+from fleeting.core.revocations import REVOKED, ClientEnded, Ended, SubjectEnded, TokenEnded
 from fleeting.ports import Clock, CutoffKind, Published, Records, Tokens
 
 BEGINNING = "0"
 """The id before the first cut-off."""
-REVOKED = "revoked"
 _PAGE = 1000
 _WINDOW = 20_000
 _MARK_CHARACTERS = 12
@@ -31,6 +30,7 @@ class Told:
     """One cut-off as guards hear it; audience: whose guards alone hear it, None: all guards."""
 
     number: int
+    id: str
     ended: Ended
     audience: str | None
     event: bytes = field(repr=False)
@@ -54,10 +54,16 @@ class News:
     life: int
     reset: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the answer to a guard that polls."""
-        revoked = [each.ended.to_json() for each in self.told]
-        return {"revoked": revoked, "last": self.id, "reset": self.reset}
+    def to_json(self, limit: int = _PAGE) -> dict[str, Any]:
+        """Return the answer to a guard that polls; more: it is to ask for the rest at once."""
+        told = self.told[:limit]
+        more = len(told) < len(self.told)
+        return {
+            "revoked": [each.ended.to_json() for each in told],
+            "last": told[-1].id if more else self.id,
+            "more": more,
+            "reset": self.reset,
+        }
 
 
 def id_of(published: Published) -> str:
@@ -211,8 +217,8 @@ class RevocationFeed:
             audience = None if record is None else record.audience
         ended = _ended(published)
         data = json.dumps(ended.to_json(), separators=(",", ":"))
-        event = write_event(REVOKED, data, id_of(published))
-        return Told(published.number, ended, audience, event)
+        id_ = id_of(published)
+        return Told(published.number, id_, ended, audience, write_event(REVOKED, data, id_))
 
 
 def _ended(published: Published) -> Ended:
