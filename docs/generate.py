@@ -116,6 +116,9 @@ ADVICE: Mapping[str, str] = {
     "AccessDenied": (
         "Read the description: it is the policy's `@reason`. `fleeting explain` has the rest."
     ),
+    "NotAllowed": "Read the description: it says what is missing, or who may.",
+    "NoSuchRequest": "Check the id: `fleeting requests` lists what you may see.",
+    "RequestChanged": "Look at the request again, then decide on what it is now.",
     "InvalidDpopProof": (
         "Make one new proof per request, with this method, this URI and the current time."
     ),

@@ -14,6 +14,9 @@ from fleeting.core.ceremony import Escalation
 from fleeting.core.lifecycle import Status
 from fleeting.core.model import AccessRequest, ApprovalStage, Operation
 
+REMEMBERED = timedelta(days=30)
+"""How long after its end an access request is still known: what became of the last ones counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Total:
@@ -170,3 +173,14 @@ class RequestRecord:
     def id(self) -> str:
         """The ``access_request_id``."""
         return self.request.id
+
+    @property
+    def due_at(self) -> datetime:
+        """When somebody must look at it though nobody touched it: to end it, or to forget it."""
+        if self.status in (Status.PENDING, Status.APPROVED):
+            return self.expires_at
+        end = self.not_after or self.expires_at
+        review = self.review
+        if review is not None and review.closed_by is None:
+            return min(end, review.due_at) if self.status is Status.GRANTED else review.due_at
+        return end if self.status is Status.GRANTED else end + REMEMBERED

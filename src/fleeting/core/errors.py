@@ -114,6 +114,26 @@ class ExpiredToken(OAuthError):
     error = "expired_token"
 
 
+class NotAllowed(AccessDenied):
+    """The person may not do this to this access request, or not now."""
+
+    status = 403
+
+
+class NoSuchRequest(OAuthError):
+    """There is no such access request, or it is not this person's to see."""
+
+    error = "not_found"
+    status = 404
+
+
+class RequestChanged(OAuthError):
+    """The access request is not, or no longer, as the person saw it: look again."""
+
+    error = "conflict"
+    status = 409
+
+
 class InvalidDpopProof(OAuthError):
     """The DPoP proof is missing or invalid (RFC 9449 §5, §7.1)."""
 

@@ -17,8 +17,8 @@ def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str])
     """Return authorization server metadata (RFC 8414 §2).
 
     With RFC 9449 §5.1, RFC 9396 §10, RFC 7662, RFC 7009, draft-rosomakho-oauth-txn-challenge §5
-    and, of our own, ``spend_endpoint``, ``report_endpoint`` and ``revocations_endpoint``
-    (DESIGN §6).
+    and, of our own, ``spend_endpoint``, ``report_endpoint``, ``revocations_endpoint`` and
+    ``access_request_endpoint``.
     """
     return {
         "issuer": issuer,
@@ -30,6 +30,7 @@ def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str])
         "spend_endpoint": f"{issuer}/spend",
         "report_endpoint": f"{issuer}/report",
         "revocations_endpoint": f"{issuer}/revocations",
+        "access_request_endpoint": f"{issuer}/access-request",
         "grant_types_supported": list(GRANT_TYPES),
         "response_types_supported": [],
         "scopes_supported": sorted(scopes),

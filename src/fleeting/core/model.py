@@ -115,6 +115,7 @@ class Client:
 
     types, scopes: ceilings; None leaves the choice to policy, empty permits nothing.
     groups: its groups when it is the subject itself.
+    owner, sponsor, manager: ids of the people who answer for it; they decide nothing that it asks.
     """
 
     client_id: str
@@ -125,6 +126,9 @@ class Client:
     insecure_bearer: bool = False
     max_lifetime: timedelta | None = None
     max_uses: int | None = None
+    owner: frozenset[str] = frozenset()
+    sponsor: frozenset[str] = frozenset()
+    manager: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What each deed leaves in the ledger: the shape of every entry's body."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from fleeting.core.durations import format_duration
 from fleeting.core.errors import OAuthError
@@ -26,15 +27,21 @@ from fleeting.core.model import (
 from fleeting.core.operation_types import OperationType
 from fleeting.core.requests import Ask
 
+NOTHING_MORE: Mapping[str, Json] = MappingProxyType({})
+
 LONGEST_WRITTEN = 2_000
 """How much of one parameter of a refused request is kept, in characters."""
 
 
 def issued_entry(
-    request: AccessRequest, decision: Decision, token: AccessToken, at: datetime
+    request: AccessRequest,
+    decision: Decision,
+    token: AccessToken,
+    at: datetime,
+    more: Mapping[str, Json] = NOTHING_MORE,
 ) -> Entry:
-    """Record a token, the request it answers and the decision behind it."""
-    body = {**request_json(request), **decision_json(decision)}
+    """Record a token, the request it answers and the decision behind it; more: what else counts."""
+    body = {**request_json(request), **decision_json(decision), **more}
     body["token"] = {
         "issued_at": token.issued_at.isoformat(),
         "expires_at": token.expires_at.isoformat(),

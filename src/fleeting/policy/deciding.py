@@ -32,7 +32,7 @@ from fleeting.policy.schema import UNLIMITED_USES, PolicyWorld, action_id
 UNEVALUATED = "policy could not be evaluated for this request"
 """All that a caller learns of an error in a policy."""
 
-UNAPPROVED = "this needs approval by people, and approvals are not available yet"
+UNAPPROVED = "this needs approval by people"
 """All that a caller learns of approvals: who would approve stands in the ledger."""
 
 

@@ -28,7 +28,7 @@ from fleeting.server.settings import Settings
 from fleeting.server.wiring import Worker, build_worker, endpoints, json_endpoints
 from fleeting.server.world import new_id
 
-_PROVING = frozenset({"/token", "/transaction-authorization"})
+_PROVING = frozenset({"/token", "/transaction-authorization", "/access-request"})
 """The endpoints that take DPoP proofs; only they hand out nonces."""
 _METADATA_AGE = timedelta(minutes=5)
 _KEYS_AGE = timedelta(seconds=5)

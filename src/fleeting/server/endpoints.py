@@ -1,7 +1,9 @@
 """Form endpoints: read a bounded body, call the use case, answer. Raw ASGI: they are hot (D8)."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -14,8 +16,12 @@ from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import Header, encode, headers, render_error
 from fleeting.server.world import new_id
 from fleeting.usecases.calling import Call
+from fleeting.usecases.waiting import LONGEST_WAIT
+
+NO_WAIT = timedelta(0)
 
 _FORM = b"application/x-www-form-urlencoded"
+_WAIT = re.compile(rb"wait[ \t]*=[ \t]*\"?([0-9]{1,6})\"?", re.IGNORECASE)
 
 log = structlog.get_logger("fleeting.server")
 
@@ -66,6 +72,7 @@ class FormEndpoint:
     async def _read(self, scope: Scope, receive: Receive, request_id: str) -> Call:
         authorization: list[str] = []
         proofs: list[str] = []
+        preferences: list[bytes] = []
         content_type = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -74,11 +81,26 @@ class FormEndpoint:
                 proofs.append(value.decode("latin-1"))
             elif name == b"content-type":
                 content_type = value
+            elif name == b"prefer":
+                preferences.append(value)
         if content_type.partition(b";")[0].strip().lower() != _FORM:
             raise InvalidRequest(f"send a body of type {_FORM.decode()}")
         body = await read_body(receive, self.max_body_bytes)
         form = parse_form(body)
-        return Call(request_id, "POST", self.uri, form, tuple(authorization), tuple(proofs))
+        wait = preferred_wait(preferences) if preferences else NO_WAIT
+        return Call(request_id, "POST", self.uri, form, tuple(authorization), tuple(proofs), wait)
+
+
+def preferred_wait(fields: Iterable[bytes]) -> timedelta:
+    """Return how long the caller would rather wait than be told to come again (RFC 7240 §4.3).
+
+    What is no such preference is not understood, and does no harm (RFC 7240 §2).
+    """
+    for preference in b",".join(fields).split(b","):
+        found = _WAIT.fullmatch(preference.partition(b";")[0].strip())
+        if found is not None:
+            return min(timedelta(seconds=int(found[1])), LONGEST_WAIT)
+    return NO_WAIT
 
 
 class Observed(Protocol):

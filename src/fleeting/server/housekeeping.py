@@ -17,6 +17,7 @@ from fleeting.server.wiring import Worker
 
 _KEYS_EVERY = timedelta(seconds=1)
 _POLICIES_EVERY = timedelta(milliseconds=150)
+_REQUESTS_EVERY = timedelta(seconds=2)
 _PRUNE_EVERY = timedelta(seconds=30)
 _PRUNE_ROWS = 5_000
 _PRUNE_BATCHES = 60
@@ -35,6 +36,8 @@ async def life(worker: Worker) -> AsyncIterator[None]:
         await worker.store.open()
         stack.push_async_callback(worker.store.close)
         await worker.reloading.begin()
+        stack.push_async_callback(worker.asking.close)
+        await worker.asking.begin()
         await _record(worker, EntryKind.SERVER_STARTED)
         stack.push_async_callback(_farewell, worker)
         for task in _tasks(worker):
@@ -61,7 +64,19 @@ def _tasks(worker: Worker) -> list["asyncio.Task[None]"]:
     async def checkpoint() -> None:
         await sign_checkpoint(worker)
 
+    async def follow_requests() -> None:
+        await worker.asking.counter.waiting.follow()
+
+    async def end_requests() -> None:
+        await worker.asking.rounds.go()
+
+    async def count_requests() -> None:
+        worker.asking.show()
+
     rounds = (
+        (follow_requests, timedelta(0)),
+        (end_requests, _REQUESTS_EVERY),
+        (count_requests, _KEYS_EVERY),
         (follow_keys, _KEYS_EVERY),
         (follow_policies, _POLICIES_EVERY),
         (prune, _PRUNE_EVERY),

@@ -51,6 +51,7 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self._policy = _PolicyMetrics(self._registry)
+        self.requests = RequestMetrics(self._registry)
         self._observe: dict[
             tuple[str, str], tuple[Callable[[], None], Callable[[float], None]]
         ] = {}
@@ -98,6 +99,40 @@ class Metrics:
         everyone = CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)
+
+
+class RequestMetrics:
+    """What is told of access requests that people decide."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = Counter(
+            "fleeting_access_requests",
+            "What happened to access requests (pending, collected, break_glass, expired, ended, "
+            "review_overdue)",
+            ["event"],
+            registry=registry,
+        )
+        self._pending = Gauge(
+            "fleeting_access_requests_pending",
+            "Access requests that wait for people, as every worker knows them",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._waiting = Gauge(
+            "fleeting_callers_waiting",
+            "Callers whose answer is held back until people decide",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    def happened(self, event: str) -> None:
+        """Count one event."""
+        self._events.labels(event).inc()
+
+    def show(self, pending: int, waiting: int) -> None:
+        """Say how many wait now."""
+        self._pending.set(pending)
+        self._waiting.set(waiting)
 
 
 class _PolicyMetrics:

@@ -13,6 +13,13 @@ from fleeting.core.declaring import DeclarationError, Table, nearest
 from fleeting.core.limits import HARD_CAP
 from fleeting.core.operations import OperationType, declare_type
 from fleeting.policy import Verify
+from fleeting.server.declared_asking import (
+    ALARMS,
+    ASKING_COUNTS,
+    AskingDeclaration,
+    declare_alarm,
+    declare_asking,
+)
 from fleeting.server.declared_parties import (
     ClientDeclaration,
     ProviderDeclaration,
@@ -35,10 +42,10 @@ _TEXTS = (
     *("bind", "log_level", "log_format"),
 )
 _DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every", "revocation_beat")
-_COUNTS = ("max_body_bytes", "ledger_keep_days", "workers")
+_COUNTS = ("max_body_bytes", "ledger_keep_days", "workers", *ASKING_COUNTS)
 _FLAGS = ("refusal_hints",)
 _TABLES = ("types", "context", "attributes")
-_ARRAYS = ("resources", "clients", "identity_providers")
+_ARRAYS = ("resources", "clients", "identity_providers", ALARMS)
 KEYS = (*_TEXTS, *_DURATIONS, *_COUNTS, *_FLAGS, *_TABLES, *_ARRAYS)
 
 
@@ -80,6 +87,7 @@ class Settings:
     resources: tuple[ResourceDeclaration, ...]
     clients: tuple[ClientDeclaration, ...]
     providers: tuple[ProviderDeclaration, ...]
+    asking: AskingDeclaration
     warnings: tuple[str, ...] = field(default=())
     file: Path = Path(DEFAULT_CONFIG)
 
@@ -181,6 +189,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         resources=resources,
         clients=clients,
         providers=_with_prefixes(providers),
+        asking=declare_asking(table, _declared(table, ALARMS, declare_alarm)),
         warnings=(*_unverified(verify), *_warnings(resources, clients)),
     )
     _check_names(settings)

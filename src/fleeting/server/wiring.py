@@ -14,6 +14,7 @@ from fleeting.core.authzen import (
 )
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
+from fleeting.server.asking import Asking, build_asking
 from fleeting.server.disagreements import alarm, tell_fault
 from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
@@ -32,14 +33,17 @@ from fleeting.server.signing_keys import SigningKeys
 from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
 from fleeting.usecases.announcing import AnnouncingLedger
+from fleeting.usecases.asking_people import AskPeople
 from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
+from fleeting.usecases.collect_token import CollectToken
 from fleeting.usecases.evaluate_access import EvaluateAccess, Question
 from fleeting.usecases.follow_revocations import FollowRevocations
 from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.hinting import Hints
 from fleeting.usecases.introspect_token import IntrospectToken
 from fleeting.usecases.issue_token import IssueToken
+from fleeting.usecases.manage_request import ManageRequest
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.report_call import ReportCall
 from fleeting.usecases.revocation_feed import RevocationFeed
@@ -47,6 +51,7 @@ from fleeting.usecases.revoke_token import RevokeToken
 from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
 from fleeting.usecases.subjects import Subjects
+from fleeting.usecases.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class UseCases:
     evaluate_access: EvaluateAccess
     evaluate_accesses: EvaluateAccess
     follow_revocations: FollowRevocations
+    manage_request: ManageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class Worker:
     reloading: Reloading
     use_cases: UseCases
     pulse: Pulse
+    asking: Asking
 
 
 def build_worker(
@@ -107,11 +114,15 @@ def build_worker(
     ledger = AnnouncingLedger(store, pulse.wake)
     desk = Desk(policy, ledger, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(provider_keys(settings, http))
-    mint = Mint(desk, signing_keys, ids, Hints(tell_fault, wanted=settings.refusal_hints))
+    asking = build_asking(settings, store, clock, policy, http, metrics)
+    hints = Hints(tell_fault, wanted=settings.refusal_hints)
+    ask_people = AskPeople(desk, asking.counter)
+    mint = Mint(desk, signing_keys, ids, hints, ask_people, asking.broken_glass)
+    collect = CollectToken(desk, mint, asking.counter, Turns(), asking.collected)
     guards = GuardDesk(desk, signing_keys)
     use_cases = UseCases(
-        IssueToken(desk, subjects, mint, ids),
-        AuthorizeTransaction(desk, subjects, mint, resource_keys(settings, http)),
+        IssueToken(desk, subjects, mint, collect, ids),
+        AuthorizeTransaction(desk, subjects, mint, collect, resource_keys(settings, http)),
         SpendToken(guards),
         IntrospectToken(guards, store),
         RevokeToken(guards),
@@ -119,11 +130,10 @@ def build_worker(
         EvaluateAccess(guards, read_evaluation),
         EvaluateAccess(guards, read_evaluations),
         FollowRevocations(guards),
+        ManageRequest(desk, asking.counter, ids),
     )
-    return Worker(
-        *(settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases),
-        pulse=pulse,
-    )
+    served = (signing_keys, policy, clock, http, metrics, reloading, use_cases)
+    return Worker(settings, store, *served, pulse, asking)
 
 
 def _policy(
@@ -149,6 +159,7 @@ def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[An
         "/introspect": use_cases.introspect_token,
         "/revoke": use_cases.revoke_token,
         "/report": use_cases.report_call,
+        "/access-request": use_cases.manage_request,
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from fleeting.core.client_auth import (
@@ -11,6 +11,7 @@ from fleeting.core.client_auth import (
     authenticate_client,
 )
 from fleeting.core.errors import (
+    AuthorizationPending,
     InvalidClient,
     InvalidDpopProof,
     InvalidTransactionChallenge,
@@ -36,6 +37,7 @@ class Call:
     """One HTTP request, as far as the use cases care. Nothing of it is verified.
 
     proofs: the values of every ``DPoP`` header field; uri: the endpoint as we know ourselves.
+    wait: how long the answer may be held back for people to decide (RFC 7240 §4.3).
     """
 
     request_id: str
@@ -44,6 +46,7 @@ class Call:
     form: Form
     authorization: tuple[str, ...] = ()
     proofs: tuple[str, ...] = ()
+    wait: timedelta = timedelta(0)
 
     def credentials(self) -> ClientCredentials:
         """Return what the call says about who sent it."""
@@ -122,11 +125,28 @@ class Desk:
         """
         if story.recorded or _is_protocol(error):
             return
+        if isinstance(error, AuthorizationPending):
+            await self.use_up(story)  # no refusal
+            return
         if story.client_id is None and not self.strangers.allows(story.now):
             return
         entries = (story.refusal(error), *story.aside)
         try:
             await self.ledger.commit(Write(story.proofs(), record=lambda _: entries))
+        except StoreUnavailableError as gone:
+            raise unavailable(gone) from gone
+
+    async def use_up(self, story: Story) -> None:
+        """Use up what the call proved itself by, where nothing else is to be recorded.
+
+        Raises:
+            InvalidClient, InvalidDpopProof: it was used before.
+            TemporarilyUnavailable: the ledger cannot take it.
+        """
+        if not story.claims:
+            return
+        try:
+            await self.commit(story, Write())
         except StoreUnavailableError as gone:
             raise unavailable(gone) from gone
 
@@ -174,6 +194,8 @@ class Desk:
         success = write.record
 
         def record(outcome: Outcome) -> tuple[Entry, ...]:
+            if outcome.stale:
+                return tuple(success(outcome))  # to be decided again
             if outcome.replayed is None:
                 return (*success(outcome), *story.aside)
             return (story.refusal(replay_error(outcome.replayed)), *story.aside)

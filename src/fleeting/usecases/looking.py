@@ -1,0 +1,131 @@
+"""One person's look at access requests, at one instant: what they may see, and what they may do."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from fleeting.core.access_requests import RequestRecord
+from fleeting.core.approvals import (
+    NoSeat,
+    Seat,
+    Situation,
+    groups_of,
+    ids_in,
+    is_behind,
+    seat_of,
+    standing,
+    standing_in,
+)
+from fleeting.core.lifecycle import Status
+from fleeting.core.offers import Types
+from fleeting.core.people import ConsoleAction, Person, SignedIn
+from fleeting.core.request_deeds import WAITING, lapsed
+from fleeting.core.request_view import Seen
+from fleeting.usecases.gathering_people import PeopleOnce, by_ids, named, situation_of
+from fleeting.usecases.request_desk import RequestDesk
+from fleeting.usecases.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Who looks, when and by which rules; people are looked up once."""
+
+    desk: RequestDesk
+    who: SignedIn
+    person: Person
+    now: datetime
+    rules: Rules
+
+    @classmethod
+    def by(cls, desk: RequestDesk, who: SignedIn, person: Person) -> "Look":
+        """Look now."""
+        once = replace(desk, people=PeopleOnce(desk.people))
+        return cls(once, who, person, desk.clock.now(), desk.rules.rules())
+
+    @property
+    def types(self) -> Types:
+        """The operation types in force."""
+        return self.rules.installation.catalogue.types
+
+    async def visible(
+        self, found: Iterable[RequestRecord | str], limit: int
+    ) -> AsyncIterator[RequestRecord]:
+        """Yield the first *limit* of *found* that this person may see."""
+        left = limit
+        for each in found:
+            if left <= 0:
+                return
+            record = await self.desk.found(each) if isinstance(each, str) else each
+            if self.desk.roles.allows(self.person, ConsoleAction.VIEW, record):
+                left -= 1
+                yield record
+
+    async def to_approve(self, records: Sequence[RequestRecord]) -> list[RequestRecord]:
+        """Return what this person can vote on now, if only after a fresh login."""
+        waiting = [it for it in records if it.status is Status.PENDING and it.expires_at > self.now]
+        away = await self._in_whose_place(waiting)
+        own = by_ids([*away, self.person])
+        groups = self.person.groups.union(*(each.groups for each in away))
+        asked = [it for it in waiting if not groups.isdisjoint(groups_of(it))]
+        return [record for record in asked if await self._can_vote(record, own)]
+
+    async def _can_vote(self, record: RequestRecord, own: dict[str, Person]) -> bool:
+        people = {**by_ids(await named(self.desk.people, ids_in(record))), **own}
+        situation = Situation(people, self.types, self.now, self.desk.max_age)
+        seat = seat_of(record, self.person, self.who.signed_in_at, situation)
+        return isinstance(seat, Seat) or seat.stale
+
+    async def _in_whose_place(self, waiting: Sequence[RequestRecord]) -> list[Person]:
+        away: dict[str, Person] = {}
+        for group in sorted(frozenset[str]().union(*map(groups_of, waiting))):
+            for member in await self.desk.people.members(group):
+                if standing_in(member, self.person, self.now):
+                    away[member.id] = member
+        return [*away.values()]
+
+    async def seen(self, record: RequestRecord) -> Seen:
+        """Return what is known beside *record*."""
+        situation = await situation_of(self.desk, record, self.now)
+        others = await named(self.desk.people, _ids_told(record) - situation.people.keys())
+        people = {**situation.people, **by_ids([*others, self.person])}
+        situation = replace(situation, people=people)
+        counted = standing(record, situation)
+        seat = seat_of(record, self.person, self.who.signed_in_at, situation, counted)
+        if record.status is not Status.PENDING or lapsed(record, self.now) is not None:
+            seat = NoSeat("nobody is waiting for it")
+        may = [
+            action
+            for action in _possible(record, self.person, seat, self.now)
+            if self.desk.roles.allows(self.person, action, record)
+        ]
+        return Seen(self.types, self.now, counted, people, may, seat)
+
+
+def _possible(
+    record: RequestRecord, person: Person, seat: Seat | NoSeat, now: datetime
+) -> list[ConsoleAction]:
+    """Return what can be done with *record* as it stands by *person*, roles aside."""
+    mine = is_behind(record, person)
+    if lapsed(record, now) is not None and record.status in WAITING:
+        return []
+    if record.status is Status.PENDING:
+        deciding = [] if mine else [ConsoleAction.DENY]
+        voting = [] if isinstance(seat, NoSeat) and not seat.stale else [ConsoleAction.APPROVE]
+        said = [ConsoleAction.NARROW, ConsoleAction.ASK, ConsoleAction.ANSWER]
+        return [*voting, *deciding, *said, ConsoleAction.CANCEL]
+    if record.status is Status.APPROVED:
+        return [ConsoleAction.CANCEL, ConsoleAction.REVOKE]
+    found = []
+    if record.status is Status.GRANTED and lapsed(record, now) is None:
+        found += [ConsoleAction.RETURN, ConsoleAction.EXTEND, ConsoleAction.REVOKE]
+    review = record.review
+    if review is not None and review.closed_by is None and not mine:
+        found.append(ConsoleAction.REVIEW)
+    return found
+
+
+def _ids_told(record: RequestRecord) -> frozenset[str]:
+    """Return the ids of all whom the view names."""
+    ended = frozenset({record.ended_by} if record.ended_by else ())
+    remarks = frozenset(remark.by for remark in record.remarks)
+    return record.behind | ended | remarks | {record.request.subject.id}
