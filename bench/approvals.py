@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import fleeting_side, load, wire
+from bench import waiting as waiting_for_people
 from bench.callers import SECRET_CLIENT, basic_credentials, post_form
 from bench.fleeting_side import RESOURCE_CLIENT, FleetingSide
 from bench.report import Section, Table, say
@@ -22,6 +23,8 @@ from fleeting.core.event_stream import MEDIA_TYPE
 from fleeting.core.jose import decode_base64url
 from fleeting.resource import Call, Guard, Refused, const, operation, path
 
+PENDING = 10_000
+WAITING = 1_000
 GUARDS = (1, 300)
 ISSUER_GOAL_MS = 100
 GUARD_GOAL_MS = 1000
@@ -66,7 +69,13 @@ def measure(*, quick: bool = False) -> Section:
         for guards in GUARDS:
             say(f"approvals: {count} revocations, {guards} guards")
             table.rows += load.run(_revocations(side, count, guards))
-    return Section("Approvals", [_WHAT.format(count=count), table])
+        pending, waiting = (1000, 100) if quick else (PENDING, WAITING)
+        latencies = load.run(waiting_for_people.measure(side, pending, waiting))
+    tokens = Table(("from the last vote", "pending", "waiting", "p50 ms", "p99 ms", "slowest ms"))
+    figures = (statistics.median(latencies), _p99(latencies), latencies[-1])
+    counts = (f"{pending:,}", f"{waiting:,}")
+    tokens.rows.append(("to the token", *counts, *(f"{each:.1f}" for each in figures)))
+    return Section("Approvals", [_WAITED, tokens, _WHAT.format(count=count), table])
 
 
 async def _revocations(side: FleetingSide, count: int, guards: int) -> list[tuple[str, ...]]:
@@ -216,6 +225,10 @@ def _p99(latencies: Sequence[float]) -> float:
     return latencies[min(len(latencies) - 1, len(latencies) * 99 // 100)]
 
 
+_WAITED = """From the commit of a request's last vote until its client has the token. The clients \
+wait in one worker (`Prefer: wait=20`), each on a connection of its own, in the generator's \
+process, which is one core for all of them; the votes are committed one after the other by another \
+process on the same database, so that the waiting worker hears of them by looking, every 50 ms."""
 _WHAT = f"""How soon a revoked token is refused: {{count}} tokens one after the other, whose uses \
 are not counted (client_secret_basic, bearer), from the start of `POST /revoke` and from its \
 answer. At the issuer by `POST /spend`, one after the other without a pause, so that a figure has \
