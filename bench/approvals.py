@@ -59,7 +59,7 @@ class Lags:
 
 def measure(*, quick: bool = False) -> Section:
     """Revoke one token after the other, with one guard connected and with hundreds."""
-    count = 40 if quick else 300
+    count = 40 if quick else 150
     table = Table(
         ("refused", "guards", "p50 ms", "p99 ms", "after answer p50", "p99 ms", "goal ms, p99")
     )

@@ -61,6 +61,19 @@ async def test_what_was_committed_here_is_told_without_waiting_for_the_next_roun
     assert pulse.feed.id.startswith("1-")
 
 
+async def test_where_many_listen_a_flood_of_revocations_is_told_in_turns(store):
+    pulse = Pulse(RevocationFeed(store, store, WoundClock()), timedelta(hours=1))
+    pulse.listeners = 5000
+    await pulse.round()
+    await store.commit(CUT)
+    turn = pulse.turn
+    await pulse.round()
+    assert not turn.is_set()  # half a second has not passed
+    pulse.listeners = 1
+    await pulse.round()
+    assert turn.is_set()
+
+
 async def test_a_store_that_cannot_be_read_has_no_pulse_and_is_logged_once(store, pulse, log):
     store.available = False
     for _ in range(3):

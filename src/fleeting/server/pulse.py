@@ -11,6 +11,9 @@ from fleeting.usecases.revocation_feed import RevocationFeed
 
 EVERY = timedelta(milliseconds=50)
 """How soon another worker's revocations are heard of here; this worker's are at once."""
+_PER_STREAM_SECONDS = 0.0001
+"""Between two turns at least that for each stream: to wake it costs half of it, and whoever revokes
+one token after the other is to have no more of a worker than the other half leaves."""
 _LOOK_UP_SECONDS = 1.0
 """How often streams look whether their guard is still there, when there is nothing to tell."""
 
@@ -53,7 +56,9 @@ class Pulse:
         beat = answers and now - self._beaten >= self._beat_every
         if beat:
             self.beats, self._beaten = self.beats + 1, now
-        if beat or self._told != self.feed.id or now - self._turned >= _LOOK_UP_SECONDS:
+        since = now - self._turned
+        news = self._told != self.feed.id and since >= self.listeners * _PER_STREAM_SECONDS
+        if beat or news or since >= _LOOK_UP_SECONDS:
             self._told, self._turned = self.feed.id, now
             self._wake_all()
 
