@@ -1,7 +1,7 @@
 """What the use cases need of the world, as protocols. The stores' contract: tests/stores."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -120,11 +120,13 @@ class PolicyState:
     """Which policy sets are in force, by their digests; a revision for every change of it.
 
     live: "" before anything was ever loaded. candidate: what is only compared, if anything is.
+    live_since: when the live one came into force; None where it was recorded before that was.
     """
 
     revision: int = 0
     live: str = ""
     candidate: str | None = None
+    live_since: datetime | None = field(default=None, compare=False)
 
 
 NOTHING_LOADED = PolicyState()

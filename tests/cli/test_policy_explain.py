@@ -35,7 +35,7 @@ def test_a_request_that_nobody_sent_is_explained(fleeting, config):
 def test_a_forbid_is_shown_with_what_makes_it_so(fleeting, config):
     told = lines(fleeting("policy", "explain", "-c", config, *ASK, "--field", "amount=600000"))
     assert "refund: forbidden" in told
-    assert "✗ refunds-have-an-end (here/policies/caps.cedar:11) forbids it" in told
+    assert "✗ refunds-have-an-end (here/policies/caps.cedar:15) forbids it" in told
     assert "context.operation.amount > 500000 (operation.amount is 600000)" in told
 
 
@@ -126,7 +126,8 @@ def test_other_policies_than_then_are_told(fleeting, server, tmp_path):
         ((), "which request?"),
         (("--test", "x", "--acr", "y"), "which request?"),
         (("--field", "a=1"), "--field and --action go with --type"),
-        (("--type", "refund"), "no type 'refund' is declared"),
+        (("--type", "pay"), "no type 'pay' is declared; declared are payment_refund"),
+        (("--type", "payment_refnd"), "did you mean 'payment_refund'?"),
         (("--scope", "x"), "operation: no resource of this server has all these scopes"),
         (("--scope", "x", "--context", "x"), "write --context NAME=VALUE"),
         (("--scope", "x", "--at", "noon"), "neither a duration"),

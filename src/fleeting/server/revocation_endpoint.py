@@ -11,12 +11,12 @@ from urllib.parse import parse_qsl
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from fleeting.core.errors import OAuthError, ServerError, TemporarilyUnavailable
+from fleeting.core.errors import OAuthError, TemporarilyUnavailable
 from fleeting.core.event_stream import MEDIA_TYPE, write_beat, write_event
 from fleeting.core.model import Resource
 from fleeting.ports import StoreUnavailableError
+from fleeting.server.answering import Rendered, observe, settle
 from fleeting.server.connections import ON_SHUTDOWN
-from fleeting.server.endpoints import explain, observe
 from fleeting.server.json_endpoints import call_by_header, first_header
 from fleeting.server.metrics import Metrics
 from fleeting.server.pulse import Pulse
@@ -41,6 +41,14 @@ log = structlog.get_logger("fleeting.server")
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A stream that may begin: whose, and with what."""
+
+    audience: str
+    news: News
+
+
+@dataclass(frozen=True, slots=True)
 class RevocationEndpoint:
     """Tells guards what ended before its time (DESIGN §6). Raw ASGI: a stream goes on for ever.
 
@@ -58,26 +66,31 @@ class RevocationEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one guard."""
-        started, request_id = perf_counter(), new_id()
-        try:
-            resource = await self.use_case(call_by_header(scope, request_id, "GET", self.uri))
-            news = await self._news(_heard(scope), resource.identifier)
-            polls = _wants_json(scope)
-            if not polls:
-                self._check_room(resource.identifier)
-        except OAuthError as error:
-            explain(self.name, request_id, error)
-            await self._answer(send, request_id, started, error)
-        except Exception:
-            log.exception("bug", endpoint=self.name, request_id=request_id)
-            await self._answer(send, request_id, started, ServerError("a fault of ours"))
-        else:
-            if polls:
-                await self._answer(send, request_id, started, news)
-                return
-            observe(self, request_id, 200, "", perf_counter() - started)
-            with self._listening(resource.identifier):
-                await self._stream(scope, receive, send, news, resource.identifier, request_id)
+        started, request_id, opened = perf_counter(), new_id(), list[Opened]()
+        opening = self._open(scope, request_id, opened)
+        status, body, extra, error = await settle(self, request_id, opening)
+        observe(self, request_id, status, error, perf_counter() - started)
+        if opened:
+            with self._listening(opened[0].audience):
+                await self._stream(scope, receive, send, opened[0], request_id)
+            return
+        fields = headers(request_id, body, extra=extra)
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+    def refuse(self, error: OAuthError, request_id: str) -> Rendered:
+        """Return what a guard reads of *error* (RFC 6749 §5.2)."""
+        return render_error(error, request_id)
+
+    async def _open(self, scope: Scope, request_id: str, opened: list[Opened]) -> bytes:
+        """Return the answer to a poll, or put what a stream begins with into *opened*."""
+        resource = await self.use_case(call_by_header(scope, request_id, "GET", self.uri))
+        news = await self._news(_heard(scope), resource.identifier)
+        if _wants_json(scope):
+            return encode(news.to_json())
+        self._check_room(resource.identifier)
+        opened.append(Opened(resource.identifier, news))
+        return b""
 
     async def _news(self, heard: str, audience: str) -> News:
         try:
@@ -103,15 +116,10 @@ class RevocationEndpoint:
             self.metrics.streams(-1)
 
     async def _stream(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        news: News,
-        audience: str,
-        request_id: str,
+        self, scope: Scope, receive: Receive, send: Send, opened: Opened, request_id: str
     ) -> None:
         """Send what is new as it comes, and a beat after it, until the guard or the server goes."""
+        audience, news = opened.audience, opened.news
         gone, turn = asyncio.create_task(_until_gone(receive)), self.pulse.turn
         scope[ON_SHUTDOWN] = self.pulse.stop
         fields = [*_FIELDS, (b"x-request-id", request_id.encode())]
@@ -132,19 +140,6 @@ class RevocationEndpoint:
         finally:
             gone.cancel()
         await send({"type": "http.response.body", "body": b""})
-
-    async def _answer(
-        self, send: Send, request_id: str, started: float, told: News | OAuthError
-    ) -> None:
-        status, extra, error = 200, tuple[Header, ...](), ""
-        if isinstance(told, OAuthError):
-            (status, body, extra), error = render_error(told, request_id), told.error
-        else:
-            body = encode(told.to_json())
-        observe(self, request_id, status, error, perf_counter() - started)
-        fields = headers(request_id, body, extra=extra)
-        await send({"type": "http.response.start", "status": status, "headers": fields})
-        await send({"type": "http.response.body", "body": body})
 
 
 async def _until_gone(receive: Receive) -> None:

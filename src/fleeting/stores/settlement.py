@@ -199,7 +199,8 @@ class Settlement:
     def _move(self, move: PolicyMove) -> bool:
         if move.seen != self.policy.revision:
             return False
-        self.policy = PolicyState(move.seen + 1, move.live, move.candidate)
+        since = self.policy.live_since if move.live == self.policy.live else self.now
+        self.policy = PolicyState(move.seen + 1, move.live, move.candidate, since)
         self.moves.append(move)
         return True
 
