@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import processes
-from bench.callers import KEY_CLIENT, SECRET_CLIENT, Callers, Side, basic_credentials
+from bench.callers import (
+    KEY_CLIENT,
+    REVIEWED_CLIENT,
+    SECRET_CLIENT,
+    Callers,
+    Side,
+    basic_credentials,
+)
 
 POLICIES = 100
 SINGLE_USE_CLIENT = "bench-once"
@@ -39,6 +46,8 @@ _SETTINGS = """\
 issuer = "{issuer}"
 database = "{database}"
 policies = "policies"
+open_requests = 20000
+open_requests_per_client = 20000
 
 {TYPES}
 [[resources]]
@@ -58,6 +67,14 @@ secret_sha256 = "{digest}"
 grant_types = ["client_credentials"]
 types = ["payment_refund"]
 groups = ["support"]
+insecure_bearer = true
+
+[[clients]]
+client_id = "{REVIEWED_CLIENT}"
+secret_sha256 = "{digest}"
+grant_types = ["client_credentials"]
+types = ["payment_refund"]
+groups = ["reviewed"]
 insecure_bearer = true
 
 [[clients]]
@@ -91,6 +108,11 @@ when { context.operation.amount <= 100000000 };
 @id("single-use-refunds")
 @lifetime("5m") @uses("1")
 permit (principal in Group::"once", action == Action::"payment_refund:refund", resource)
+when { context.operation.amount <= 100000000 };
+
+@id("reviewed-refunds")
+@lifetime("5m") @uses("1") @approval("1 of leads")
+permit (principal in Group::"reviewed", action == Action::"payment_refund:refund", resource)
 when { context.operation.amount <= 100000000 };
 
 @id("refunds-live-five-minutes")
@@ -165,6 +187,7 @@ def install(directory: Path, callers: Callers, database: str, resource_secret: s
         TYPES=TYPES,
         RESOURCE_CLIENT=RESOURCE_CLIENT,
         SECRET_CLIENT=SECRET_CLIENT,
+        REVIEWED_CLIENT=REVIEWED_CLIENT,
         KEY_CLIENT=KEY_CLIENT,
         SINGLE_USE_CLIENT=SINGLE_USE_CLIENT,
     )

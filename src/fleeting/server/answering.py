@@ -52,19 +52,20 @@ async def send_answer(
     started = perf_counter()
     endpoint.metrics.in_flight += 1
     try:
-        status, body, extra, error = await _settle(endpoint, request_id, answering)
+        status, body, extra, error = await settle(endpoint, request_id, answering)
     finally:
         endpoint.metrics.in_flight -= 1
     told_nonce = None if nonce is None else nonce()
     fields = headers(told_id or request_id, body, nonce=told_nonce, extra=extra)
-    _observe(endpoint, request_id, status, error, perf_counter() - started)
+    observe(endpoint, request_id, status, error, perf_counter() - started)
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _settle(
+async def settle(
     endpoint: Endpoint, request_id: str, answering: Awaitable[bytes]
 ) -> tuple[int, bytes, tuple[Header, ...], str]:
+    """Return status, body, further headers and error code of what *answering* comes to."""
     try:
         return 200, await answering, (), ""
     except OAuthError as error:
@@ -75,7 +76,7 @@ async def _settle(
         return (*endpoint.refuse(ServerError("a fault of ours"), request_id), ServerError.error)
 
 
-def _observe(endpoint: Endpoint, request_id: str, status: int, error: str, seconds: float) -> None:
+def observe(endpoint: Endpoint, request_id: str, status: int, error: str, seconds: float) -> None:
     """Count and log one answer."""
     endpoint.metrics.answered(endpoint.name, error or "ok", seconds)
     log.info(
