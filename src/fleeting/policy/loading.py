@@ -7,7 +7,8 @@ import cedarpy
 
 from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.deciding import Deciding
-from fleeting.policy.parsing import ParsedPolicy, parse_policy, validate
+from fleeting.policy.forms import Forms
+from fleeting.policy.parsing import ParsedPolicy, parse_policy, parse_text, validate
 from fleeting.policy.policies import Policy
 from fleeting.policy.problems import PolicyProblems, PolicySource, Problem
 from fleeting.policy.rules import REPEATED_ID
@@ -104,6 +105,7 @@ class _Loading:
         self.schema = build_schema(world)
         self.loaded: list[tuple[PolicyText, Policy]] = []
         self.problems: list[Problem] = []
+        self._forms = Forms(parse_text)
         self._named = world.actions()
         self._checked = checked
         self._unchecked: list[ParsedPolicy] = []
@@ -116,7 +118,7 @@ class _Loading:
             moved = replace(checked, file=place.file, line=place.line, column=place.column)
             self.loaded.append((text, moved))
             return
-        parsed = parse_policy(text, self.world)
+        parsed = parse_policy(text, self.world, self._forms.parse)
         if isinstance(parsed, Problem):
             self.problems.append(parsed)
             return

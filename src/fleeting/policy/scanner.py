@@ -114,11 +114,9 @@ def split_policies(source: PolicySource) -> Iterator[PolicyText]:
     line = column = 1
     for end in _ends(text):
         start = after + _length_of_blanks(text, after)
-        if start < end:
-            line, column = _moved(line, column, text[seen:start])
-            yield PolicyText(source, start, text[start:end], line, column)
-            seen = start
-        after = end
+        line, column = _moved(line, column, text[seen:start])
+        yield PolicyText(source, start, text[start:end], line, column)
+        seen, after = start, end
 
 
 def _ends(text: str) -> Iterator[int]:
