@@ -18,7 +18,7 @@ from fleeting.policy.sets import set_digest
 from fleeting.policy.tree import read_actions, read_scope
 from fleeting.policy.verifying import OnDisagreement, Verify, build_engine, ignore
 
-_VALIDATED_AT_ONCE = 8
+_VALIDATED_AT_ONCE = 16
 
 
 def load_policies(
@@ -128,8 +128,9 @@ class _Loading:
 
     def validate(self) -> Iterator[None]:
         """Have the Cedar validator check what was parsed; it looks at each policy by itself."""
-        schema = cedarpy.Schema.from_str(self.schema)
-        while self._unchecked:
+        schema = cedarpy.Schema.from_str(self.schema) if self._unchecked else None
+        yield
+        while schema is not None and self._unchecked:
             some = self._unchecked[-_VALIDATED_AT_ONCE:]
             del self._unchecked[-_VALIDATED_AT_ONCE:]
             self.problems += validate(some, schema, self.world)
