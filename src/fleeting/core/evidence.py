@@ -145,7 +145,7 @@ def microseconds(at: datetime) -> int:
 
 def instant(since_epoch_us: int) -> datetime:
     """Return the aware UTC instant that ``microseconds`` made *since_epoch_us* from."""
-    return _EPOCH + timedelta(microseconds=since_epoch_us)
+    return _EPOCH + since_epoch_us * _MICROSECOND
 
 
 def storable(text: str) -> str:

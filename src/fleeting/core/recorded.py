@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
 from fleeting.core.durations import parse_duration
@@ -45,7 +46,7 @@ _parse_approval = lru_cache(maxsize=1024)(parse_approval)
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ArithmeticError)
 """What reading raises where an entry is not as any version writes it."""
 
-_OF_PARTIES = (
+_of_parties = itemgetter(
     *("asked_by", "subject", "act", "client", "client_groups", "client_ceilings"),
     *("resource", "resource_ceilings", "cnf"),
 )
@@ -138,7 +139,7 @@ class RequestReader:
 
     def _request(self, row: StoredEntry, body: Members) -> AccessRequest:
         # Making the parties anew each time would be half of the work.
-        key = self._dumps([body[name] for name in _OF_PARTIES])
+        key = self._dumps(_of_parties(body))
         parties = self._parties.get(key)
         if parties is None:
             if len(self._parties) >= _MOST_PARTIES:

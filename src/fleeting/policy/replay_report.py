@@ -92,9 +92,12 @@ class ReplayReport:
 
     def _group(self, difference: Difference) -> Group:
         key = (difference.change, difference.policy, difference.how)
-        if key not in self._groups and len(self._groups) >= MOST_GROUPS:
-            key = (difference.change, "", OTHERS)
-        return self._groups.setdefault(key, Group(*key))
+        found = self._groups.get(key)
+        if found is None:
+            if len(self._groups) >= MOST_GROUPS:
+                key = (difference.change, "", OTHERS)
+            found = self._groups.setdefault(key, Group(*key))
+        return found
 
     def groups(self) -> Iterator[Group]:
         """Yield the groups: changes in their order, those with most differences first."""
