@@ -101,6 +101,22 @@ class ChainHead:
     at: datetime | None = None
 
 
+class RecordedEntry(NamedTuple):
+    """The columns of an entry that say what happened: for who reads many and verifies no chain.
+
+    As with ``StoredEntry``, nothing in it is to be believed.
+    """
+
+    writer: str
+    sequence: int
+    kind: str
+    at_us: int
+    request_id: str
+    txn: str | None
+    jti: str | None
+    body: str
+
+
 class StoredEntry(NamedTuple):
     """An entry as the store holds it, column by column: what the hash is taken over.
 
@@ -136,6 +152,10 @@ class StoredEntry(NamedTuple):
             jti=None if self.jti is None else original(self.jti),
         )
         return ChainedEntry(self.writer, self.sequence, entry, self.previous, self.hash)
+
+    def recorded(self) -> RecordedEntry:
+        """Return it without its hashes."""
+        return RecordedEntry(*self[:8])
 
 
 def microseconds(at: datetime) -> int:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
 from fleeting.core.durations import parse_duration
-from fleeting.core.evidence import StoredEntry, instant, original
+from fleeting.core.evidence import RecordedEntry, instant, original
 from fleeting.core.limits import parse_approval
 from fleeting.core.model import (
     AccessRequest,
@@ -123,7 +123,7 @@ class RequestReader:
         self._dumps = dumps
         self._parties: dict[Hashable, Parties] = {}
 
-    def request(self, row: StoredEntry, body: Members) -> AccessRequest:
+    def request(self, row: RecordedEntry, body: Members) -> AccessRequest:
         """Return the request that was decided; *body* is that of *row*, parsed.
 
         Raises:
@@ -137,7 +137,7 @@ class RequestReader:
         except UNREADABLE as error:
             raise unreadable(error) from error
 
-    def _request(self, row: StoredEntry, body: Members) -> AccessRequest:
+    def _request(self, row: RecordedEntry, body: Members) -> AccessRequest:
         # Making the parties anew each time would be half of the work.
         key = self._dumps(_of_parties(body))
         parties = self._parties.get(key)
@@ -348,6 +348,6 @@ def recorded_ceilings(body: Members) -> tuple[Mapping[str, Ceiling], timedelta]:
     )
 
 
-def decided_at(row: StoredEntry) -> datetime:
+def decided_at(row: RecordedEntry) -> datetime:
     """Return the instant at which *row* was decided: an entry is made at its call's one instant."""
     return instant(row.at_us)

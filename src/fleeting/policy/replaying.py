@@ -3,9 +3,9 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from fleeting.core.evidence import StoredEntry
+from fleeting.core.evidence import RecordedEntry
 from fleeting.core.issuance import within_subject_token
 from fleeting.core.model import (
     SCOPE_TYPE,
@@ -70,9 +70,8 @@ class Difference:
     fault: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Redecided:
-    """One recorded request, decided again.
+class Redecided(NamedTuple):
+    """One recorded request, decided again: a tuple, for millions of them are made.
 
     exact: by the same policies as then. answers: how many actions were compared.
     """
@@ -111,7 +110,7 @@ class Replaying:
             _KNOWN
         )
 
-    def redecide(self, row: StoredEntry, body: Mapping[str, Any]) -> Redecided:
+    def redecide(self, row: RecordedEntry, body: Mapping[str, Any]) -> Redecided:
         """Return what the candidate decides where *row*, whose parsed body is *body*, decided.
 
         Raises:
@@ -180,9 +179,7 @@ def _differences(
     return tuple(_between(recorded_answer(written), after, fault=fault))
 
 
-def _between(
-    before: ActionDecision, after: ActionDecision, *, fault: bool
-) -> Iterator[Difference]:
+def _between(before: ActionDecision, after: ActionDecision, *, fault: bool) -> Iterator[Difference]:
     # How an engine words an error is no part of the decision; that there is one is.
     if before.errors and after.errors and replace(before, errors=after.errors) == after:
         return
