@@ -54,7 +54,7 @@ class Callers:
     def basic(self, count: int) -> list[bytes]:
         """Make `count` requests with client_secret_basic, for bearer tokens."""
         headers = {"Authorization": basic_credentials(SECRET_CLIENT, self.secret)}
-        return [self._request(self._form(index), headers) for index in range(count)]
+        return [self._request(self._form(), headers) for _ in range(count)]
 
     def reviewed(self, forms: Sequence[Mapping[str, str]], *, wait: int = 0) -> list[bytes]:
         """Make a request of each of *forms* that people decide; wait: seconds to hold it back."""
@@ -95,18 +95,19 @@ class Callers:
         assertions = Assertions(self.key, client_id, self.issuer).make(count)
         proofs = Proofs(self.proof_key, "POST", self.token_url).make(count, nonce=nonce)
         made = []
-        for index, (assertion, proof) in enumerate(zip(assertions, proofs, strict=True)):
+        for assertion, proof in zip(assertions, proofs, strict=True):
             form = {
-                **self._form(index),
+                **self._form(),
                 "client_assertion_type": ASSERTION_TYPE,
                 "client_assertion": assertion,
             }
             made.append(self._request(form, {"DPoP": proof}))
         return made
 
-    def _form(self, index: int) -> dict[str, str]:
-        # Each request has an amount of its own: a server that remembers decisions decides anew.
-        operation = refund(str(index), next(self.amounts))
+    def _form(self) -> dict[str, str]:
+        # Each request is for another payment of another amount than any before it.
+        amount = next(self.amounts)
+        operation = refund(str(amount), amount)
         return {
             "grant_type": "client_credentials",
             "resource": self.resource,
