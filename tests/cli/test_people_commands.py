@@ -225,7 +225,8 @@ def test_an_id_that_is_none_says_where_to_find_one(as_, id_, said):
 
 def test_a_beginning_that_several_share_names_them(as_, asked):
     ids = {asked("t-8"), asked("t-9")}
-    done = as_("bea", "show", os.path.commonprefix([*ids]))
+    shared = os.path.commonprefix([*ids])  # noqa: RUF071 -- they are ids, not paths
+    done = as_("bea", "show", shared)
     assert done.exit_code == 1
     assert all(id_ in done.stderr for id_ in ids)
 

@@ -17,8 +17,8 @@ Rendered = tuple[int, bytes, tuple[Header, ...]]
 log = structlog.get_logger("fleeting.server")
 
 
-class Endpoint(Protocol):
-    """What answers one path, and says a refusal in the words of its protocol."""
+class Observed(Protocol):
+    """What is measured: whatever answers one path."""
 
     @property
     def name(self) -> str:
@@ -29,6 +29,10 @@ class Endpoint(Protocol):
     def metrics(self) -> Metrics:
         """Where its answers are counted."""
         ...
+
+
+class Endpoint(Observed, Protocol):
+    """What answers one path, and says a refusal in the words of its protocol."""
 
     def refuse(self, error: OAuthError, request_id: str) -> Rendered:
         """Return what its caller reads of *error*."""
@@ -69,14 +73,14 @@ async def settle(
     try:
         return 200, await answering, (), ""
     except OAuthError as error:
-        _explain(endpoint.name, request_id, error)
+        explain(endpoint.name, request_id, error)
         return (*endpoint.refuse(error, request_id), error.error)
     except Exception:
         log.exception("bug", endpoint=endpoint.name, request_id=request_id)
         return (*endpoint.refuse(ServerError("a fault of ours"), request_id), ServerError.error)
 
 
-def observe(endpoint: Endpoint, request_id: str, status: int, error: str, seconds: float) -> None:
+def observe(endpoint: Observed, request_id: str, status: int, error: str, seconds: float) -> None:
     """Count and log one answer."""
     endpoint.metrics.answered(endpoint.name, error or "ok", seconds)
     log.info(
@@ -89,7 +93,7 @@ def observe(endpoint: Endpoint, request_id: str, status: int, error: str, second
     )
 
 
-def _explain(endpoint: str, request_id: str, error: OAuthError) -> None:
+def explain(endpoint: str, request_id: str, error: OAuthError) -> None:
     """Log what only the log may know; descriptions and details never hold a credential."""
     write = log.warning if error.status >= 500 else log.info  # noqa: PLR2004 -- HTTP
     write(
