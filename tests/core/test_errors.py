@@ -14,6 +14,9 @@ CLASSES = [
 STATUSES = {
     "InvalidClient": 401,
     "NotAnEnforcementPoint": 403,
+    "NotAllowed": 403,
+    "NoSuchRequest": 404,
+    "RequestChanged": 409,
     "RequestTooLarge": 413,
     "TemporarilyUnavailable": 503,
     "ServerError": 500,
@@ -46,6 +49,7 @@ def test_no_two_classes_mean_the_same_code():
     same = (  # but for their status
         errors.RequestTooLarge,
         errors.NotAnEnforcementPoint,
+        errors.NotAllowed,
         errors.SignInRefused,
     )
     codes = [each.error for each in CLASSES if each not in same]

@@ -164,7 +164,7 @@ def test_an_offer_is_told_in_the_words_of_its_types():
     assert offer_words(offer(), TYPES) == (
         (
             'Refund one payment (refund): payment_id "42", amount at most 50000 cent, '
-            'currency "EUR" or "USD", note "for Bob"'
+            'currency "EUR" or "USD"'
         ),
         "one token: lives 5m, 1 use",
     )
@@ -200,7 +200,7 @@ def test_how_an_offer_is_less_is_said_part_by_part():
         'currency "EUR", not currency "EUR" or "USD"',
         (
             'without Refund one payment (refund): payment_id "43", amount at most 9 cent, '
-            'currency "EUR" or "USD", note "for Bob"'
+            'currency "EUR" or "USD"'
         ),
         "lives 1m, not 5m",
         "1 use, not 3 uses",

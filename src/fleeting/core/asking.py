@@ -15,6 +15,7 @@ from fleeting.core.limits import Terms
 from fleeting.core.model import (
     AccessRequest,
     ActionDecision,
+    AskedBy,
     Client,
     Decision,
     Json,
@@ -186,6 +187,8 @@ def fingerprint(request: AccessRequest, plan: Plan | None) -> str:
         "context": context,
         "plan": None if plan is None else plan_json(plan),
         "break_glass": request.break_glass,
+        # A challenge is for one call: for an alike one there is another.
+        "txn": request.txn if request.asked_by is AskedBy.CHALLENGE else None,
     }
     text = json.dumps(members, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -19,7 +19,7 @@ def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str])
 
     With RFC 9449 §5.1, RFC 9396 §10, RFC 7662, RFC 7009, RFC 8628 §4,
     draft-rosomakho-oauth-txn-challenge §5 and, of our own, ``spend_endpoint``,
-    ``report_endpoint`` and ``access_request_endpoint``.
+    ``report_endpoint``, ``revocations_endpoint`` and ``access_request_endpoint``.
     """
     return {
         "issuer": issuer,
@@ -30,6 +30,7 @@ def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str])
         "transaction_authorization_endpoint": f"{issuer}/transaction-authorization",
         "spend_endpoint": f"{issuer}/spend",
         "report_endpoint": f"{issuer}/report",
+        "revocations_endpoint": f"{issuer}/revocations",
         "access_request_endpoint": f"{issuer}/access-request",
         "device_authorization_endpoint": f"{issuer}/device_authorization",
         "grant_types_supported": [*GRANT_TYPES, DEVICE_CODE],

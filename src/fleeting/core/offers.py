@@ -12,6 +12,7 @@ from fleeting.core.errors import InvalidRequest
 from fleeting.core.model import SCOPE_TYPE, Operation
 from fleeting.core.operations import (
     SCOPES,
+    FieldKind,
     OperationType,
     contains,
     describe,
@@ -174,11 +175,16 @@ def uses_words(uses: int | None) -> str:
 
 
 def operation_words(operation: Operation, types: Types) -> str:
-    """Return *operation* in the words of its type."""
+    """Return *operation* in the words of its type, without texts: those are the caller's words."""
     type_ = _type(operation, types)
-    return (
-        f"{operation.type} (not declared any more)" if type_ is None else describe(operation, type_)
-    )
+    if type_ is None:
+        return f"{operation.type} (not declared any more)"
+    bounds = {
+        name: value
+        for name, value in operation.fields.items()
+        if name in type_.fields and type_.fields[name].kind is not FieldKind.TEXT
+    }
+    return describe(replace(operation, fields=bounds), type_)
 
 
 def offer_words(offer: Offer, types: Types) -> tuple[str, ...]:

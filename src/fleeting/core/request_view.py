@@ -126,7 +126,11 @@ def _what(record: RequestRecord, seen: Seen) -> Members:
         "reaches": {"resource": request.resource.identifier, "guard": seen.guard},
         "key": told["cnf"],
         "asked_by": request.asked_by.value,
-        "caller_says": {"context": told["context"], "break_glass": record.break_glass},
+        "caller_says": {
+            "context": told["context"],
+            "break_glass": record.break_glass,
+            "texts": [*_texts(record.offer, seen.types)],
+        },
     }
 
 
@@ -240,6 +244,15 @@ def _fields(
             "was": None if was in (None, value) else describe_field(declared, was),
             "caller_says": declared.kind is FieldKind.TEXT,
         }
+
+
+def _texts(offer: Offer, types: Types) -> Iterator[Members]:
+    """Yield what the caller wrote into the operations, which bounds nothing."""
+    for operation in offer.operations:
+        type_ = types.get(operation.type)
+        for name, declared in () if type_ is None else type_.fields.items():
+            if declared.kind is FieldKind.TEXT and name in operation.fields:
+                yield {"type": operation.type, "name": name, "text": operation.to_json()[name]}
 
 
 def _left_out(record: RequestRecord, types: Types) -> Iterator[str]:

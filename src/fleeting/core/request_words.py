@@ -24,7 +24,7 @@ def request_words(entry: Entry) -> str:
 
 def _who(body: Body) -> str:
     """Return who did it: the name, and the id where that says more."""
-    by, name = body.get("by"), body.get("name")
+    by, name = body["by"], body.get("name")
     if by is None:
         return "fleeting"
     return by if name in (None, by) else f"{name} ({by})"
@@ -35,7 +35,7 @@ def _quoted(text: object) -> str:
 
 
 def _because(body: Body) -> str:
-    reason = body.get("reason")
+    reason = body["reason"]
     return f": {_quoted(reason)}" if reason else ""
 
 
@@ -83,7 +83,7 @@ def _denied(body: Body) -> str:
 
 
 def _expired(body: Body) -> str:
-    approved = body.get("was") == "approved"
+    approved = body["was"] == "approved"
     return (
         "it expires: nobody collected it" if approved else "it expires: not enough people decided"
     )
@@ -91,11 +91,17 @@ def _expired(body: Body) -> str:
 
 def _ended_by(deed: str) -> Callable[[Body], str]:
     def words(body: Body) -> str:
-        count = len(body.get("tokens", ()))
-        tokens = "" if not count else ", and its token" if count == 1 else f", {count} tokens"
-        return f"{_who(body)} {deed} it{tokens}{_because(body)}"
+        count = len(body["tokens"])
+        tokens = "" if not count else ", and its token" if count == 1 else f", and {count} tokens"
+        return f"{_who(body)} {deed}{tokens}{_because(body)}"
 
     return words
+
+
+def _over(body: Body) -> str:
+    count = body["calls"]
+    tokens = "1 token" if count == 1 else f"{count} tokens"
+    return f"the grant is over: {tokens} came of it"
 
 
 def _extended(body: Body) -> str:
@@ -160,11 +166,11 @@ WORDS: Mapping[EntryKind, Callable[[Body], str]] = {
     EntryKind.REQUEST_APPROVED: _approved,
     EntryKind.REQUEST_DENIED: _denied,
     EntryKind.REQUEST_EXPIRED: _expired,
-    EntryKind.REQUEST_CANCELLED: _ended_by("takes back"),
-    EntryKind.REQUEST_RETURNED: _ended_by("gives back"),
+    EntryKind.REQUEST_CANCELLED: _ended_by("takes it back"),
+    EntryKind.REQUEST_RETURNED: _ended_by("gives it back"),
     EntryKind.REQUEST_EXTENDED: _extended,
-    EntryKind.REQUEST_REVOKED: _ended_by("revokes"),
-    EntryKind.REQUEST_ENDED: lambda _: "the grant ends: its time is over, or all of it was used",
+    EntryKind.REQUEST_REVOKED: _ended_by("revokes it"),
+    EntryKind.REQUEST_ENDED: _over,
     EntryKind.REVIEW_OPENED: _review_opened,
     EntryKind.REVIEW_CLOSED: _review_closed,
     EntryKind.ACCESS_REVOKED: _revoked_all,

@@ -26,6 +26,7 @@ from fleeting.server.metrics import CONTENT_TYPE
 from fleeting.server.people.answering import Front
 from fleeting.server.people.routes import people_routes
 from fleeting.server.rendering import render_error
+from fleeting.server.revocation_endpoint import RevocationEndpoint
 from fleeting.server.settings import Settings
 from fleeting.server.wiring import Worker, build_worker, endpoints, json_endpoints
 from fleeting.server.world import new_id
@@ -169,6 +170,13 @@ def _documents(worker: Worker) -> list[BaseRoute]:
         """Say that the process lives."""
         return JSONResponse({"status": "ok"})
 
+    revocations = RevocationEndpoint(
+        name="/revocations",
+        uri=f"{settings.issuer}/revocations",
+        use_case=worker.use_cases.follow_revocations,
+        pulse=worker.pulse,
+        metrics=worker.metrics,
+    )
     readiness = Readiness(worker)
 
     async def readyz(_request: Request) -> Response:
@@ -186,6 +194,7 @@ def _documents(worker: Worker) -> list[BaseRoute]:
         Route(urlsplit(well_known(settings.issuer, AS_METADATA)).path, show_metadata),
         Route(urlsplit(well_known(settings.issuer, AUTHZEN_METADATA)).path, show_pdp_metadata),
         Route(f"{prefix}/jwks", jwks),
+        Route(f"{prefix}/revocations", revocations, methods=["GET"]),
         Route(f"{prefix}/healthz", healthz),
         Route(f"{prefix}/readyz", readyz),
         Route(f"{prefix}/metrics", metrics),

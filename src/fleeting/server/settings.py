@@ -44,7 +44,7 @@ _TEXTS = (
     *("issuer", "database", "policies", "console_policies", "verify", "signing_keys"),
     *("bind", "log_level", "log_format"),
 )
-_DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every")
+_DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every", "revocation_beat")
 _COUNTS = ("max_body_bytes", "ledger_keep_days", "workers", *ASKING_COUNTS)
 _FLAGS = ("refusal_hints",)
 _TABLES = ("types", "context", "attributes", "sign_in")
@@ -61,6 +61,7 @@ class Settings:
     """An installation as its file and the environment declare it; paths are absolute.
 
     file: where it was read from, to be read again. bind: host and port to listen on.
+    revocation_beat: how often guards that follow revocations hear that all is well.
     refusal_hints: a refused caller reads what would be allowed.
     console_policies: who may do what with requests; None: as it is built in.
     ledger_keep_days: None keeps the ledger for ever.
@@ -80,6 +81,7 @@ class Settings:
     max_lifetime: timedelta
     shutdown_timeout: timedelta
     checkpoint_every: timedelta
+    revocation_beat: timedelta
     max_body_bytes: int
     ledger_keep_days: int | None
     refusal_hints: bool
@@ -181,6 +183,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         max_lifetime=table.duration("max_lifetime") or HARD_CAP,
         shutdown_timeout=table.duration("shutdown_timeout") or timedelta(seconds=10),
         checkpoint_every=table.duration("checkpoint_every") or timedelta(minutes=1),
+        revocation_beat=table.duration("revocation_beat") or timedelta(seconds=1),
         max_body_bytes=table.count("max_body_bytes", 65_536) or 65_536,
         ledger_keep_days=table.count("ledger_keep_days"),
         refusal_hints="refusal_hints" not in table.values or table.flag("refusal_hints"),

@@ -30,16 +30,19 @@ from fleeting.server.installing import (
 from fleeting.server.metrics import Metrics
 from fleeting.server.people.devices import TokenByGrant
 from fleeting.server.people.services import PeopleServices, people_services
+from fleeting.server.pulse import Pulse
 from fleeting.server.reloading import Reloading
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
 from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
+from fleeting.usecases.announcing import AnnouncingLedger
 from fleeting.usecases.asking_people import AskPeople
 from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
 from fleeting.usecases.collect_token import CollectToken
 from fleeting.usecases.evaluate_access import EvaluateAccess, Question
+from fleeting.usecases.follow_revocations import FollowRevocations
 from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.hinting import Hints
 from fleeting.usecases.introspect_token import IntrospectToken
@@ -47,6 +50,7 @@ from fleeting.usecases.issue_token import IssueToken
 from fleeting.usecases.manage_request import ManageRequest
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.report_call import ReportCall
+from fleeting.usecases.revocation_feed import RevocationFeed
 from fleeting.usecases.revoke_token import RevokeToken
 from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
@@ -66,6 +70,7 @@ class UseCases:
     report_call: ReportCall
     evaluate_access: EvaluateAccess
     evaluate_accesses: EvaluateAccess
+    follow_revocations: FollowRevocations
     manage_request: ManageRequest
 
 
@@ -82,6 +87,7 @@ class Worker:
     metrics: Metrics
     reloading: Reloading
     use_cases: UseCases
+    pulse: Pulse
     asking: Asking
     console: Console
     people: PeopleServices
@@ -110,7 +116,9 @@ def build_worker(
     on_disagreement = alarm(metrics)
     policy, broken = _policy(settings, on_disagreement, replaces=replaces)
     reloading = Reloading(settings, store, clock, policy, metrics, on_disagreement, broken)
-    desk = Desk(policy, store, clock, signing_keys.nonces, StrangersBudget())
+    pulse = Pulse(RevocationFeed(store, store, clock), settings.revocation_beat)
+    ledger = AnnouncingLedger(store, pulse.wake)
+    desk = Desk(policy, ledger, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(provider_keys(settings, http))
     asking = build_asking(settings, store, clock, policy, http, metrics)
     hints = Hints(tell_fault, wanted=settings.refusal_hints)
@@ -127,13 +135,14 @@ def build_worker(
         ReportCall(guards),
         EvaluateAccess(guards, read_evaluation),
         EvaluateAccess(guards, read_evaluations),
+        FollowRevocations(guards),
         ManageRequest(desk, asking.counter, ids),
     )
     people = people_services(settings, store, clock, http, desk)
     ground = Ground(settings, store, clock, ids, policy, signing_keys.nonces, metrics)
     console = build_console(ground, people, asking.counter.waiting.wake)
-    parts = (policy, clock, http, metrics, reloading, use_cases, asking, console, people)
-    return Worker(settings, store, signing_keys, *parts)
+    served = (signing_keys, policy, clock, http, metrics, reloading, use_cases)
+    return Worker(settings, store, *served, pulse, asking, console, people)
 
 
 def _policy(

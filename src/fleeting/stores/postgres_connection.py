@@ -29,7 +29,14 @@ from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import CONNECT_SECONDS
 from fleeting.stores.postgres_records import load_cut, load_revisions, lock, save_records
 from fleeting.stores.pruning import PING_LIFE, new_chain
-from fleeting.stores.schema import directory_row, kept_row, token_record, token_row
+from fleeting.stores.schema import (
+    directory_row,
+    kept_row,
+    policy_state_of,
+    state_row,
+    token_record,
+    token_row,
+)
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, cut_off, use_key
 
 WRITE_SECONDS = 5
@@ -74,10 +81,11 @@ _MOVE_HEAD = (
 )
 _SAVE_ALONE = f"{_SAVE} SELECT 1"
 
-_POLICY = "SELECT revision, live, candidate FROM policy_state WHERE id = 1"
+_POLICY = "SELECT revision, live, candidate, live_since FROM policy_state WHERE id = 1"
 _MOVE_POLICY = (
-    "INSERT INTO policy_state VALUES (1, $1, $2, $3) ON CONFLICT (id) DO UPDATE "
-    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate"
+    "INSERT INTO policy_state VALUES (1, $1, $2, $3, $4) ON CONFLICT (id) DO UPDATE "
+    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate, "
+    "live_since = excluded.live_since"
 )
 _KEEP_SET = (
     "INSERT INTO policy_sets VALUES ($1, $2, $3, $4, $5) "
@@ -276,7 +284,7 @@ class PostgresWriter(_Connection):
 
 
 def _policy(row: Any) -> PolicyState:  # noqa: ANN401
-    return NOTHING_LOADED if row is None else PolicyState(*row)
+    return NOTHING_LOADED if row is None else policy_state_of(*row)
 
 
 async def _save_policy(connection: Any, settlement: Settlement) -> None:  # noqa: ANN401
@@ -285,8 +293,7 @@ async def _save_policy(connection: Any, settlement: Settlement) -> None:  # noqa
             await connection.execute(_KEEP_SET, *kept_row(move.keep))
         if move.directory is not None:
             await connection.execute(_SEE_DIRECTORY, *directory_row(move.directory))
-    state = settlement.policy
-    await connection.execute(_MOVE_POLICY, state.revision, state.live, state.candidate)
+    await connection.execute(_MOVE_POLICY, *state_row(settlement.policy))
 
 
 async def _save(connection: Any, head: ChainHead, settlement: Settlement) -> ChainHead:  # noqa: ANN401

@@ -51,6 +51,7 @@ def record_key(change: RecordChange) -> RecordKey:
 def cutoffs_of(record: TokenRecord) -> tuple[CutoffKey, ...]:
     """Return which cut-offs would end the token, its own revocation aside."""
     return (
+        (CutoffKind.TOKEN, record.jti),
         (CutoffKind.REQUEST, record.request_id),
         (CutoffKind.CLIENT, record.client_id),
         (CutoffKind.SUBJECT, record.subject),
@@ -198,7 +199,8 @@ class Settlement:
     def _move(self, move: PolicyMove) -> bool:
         if move.seen != self.policy.revision:
             return False
-        self.policy = PolicyState(move.seen + 1, move.live, move.candidate)
+        since = self.policy.live_since if move.live == self.policy.live else self.now
+        self.policy = PolicyState(move.seen + 1, move.live, move.candidate, since)
         self.moves.append(move)
         return True
 

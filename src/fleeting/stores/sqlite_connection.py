@@ -21,7 +21,14 @@ from fleeting.ports import (
 from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import connect_sqlite
 from fleeting.stores.pruning import PING_LIFE, new_chain
-from fleeting.stores.schema import directory_row, kept_row, token_record, token_row
+from fleeting.stores.schema import (
+    directory_row,
+    kept_row,
+    policy_state_of,
+    state_row,
+    token_record,
+    token_row,
+)
 from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, cut_off, use_key
 from fleeting.stores.sqlite_records import load_cut, load_revisions, save_records
 
@@ -40,10 +47,11 @@ _RECORD = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BEGIN_CHAIN = "INSERT INTO chains VALUES (?, ?, ?, ?)"
 _MOVE_HEAD = "UPDATE chains SET sequence = ?, hash = ?, at = ? WHERE writer = ? AND sequence = ?"
 
-_POLICY = "SELECT revision, live, candidate FROM policy_state WHERE id = 1"
+_POLICY = "SELECT revision, live, candidate, live_since FROM policy_state WHERE id = 1"
 _MOVE_POLICY = (
-    "INSERT INTO policy_state VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
-    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate"
+    "INSERT INTO policy_state VALUES (1, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate, "
+    "live_since = excluded.live_since"
 )
 _KEEP_SET = (
     "INSERT INTO policy_sets VALUES (?, ?, ?, ?, ?) "
@@ -216,7 +224,7 @@ def _claim(connection: sqlite3.Connection, claim: Claim) -> bool:
 
 def _policy(connection: sqlite3.Connection) -> PolicyState:
     row = connection.execute(_POLICY).fetchone()
-    return NOTHING_LOADED if row is None else PolicyState(*row)
+    return NOTHING_LOADED if row is None else policy_state_of(*row)
 
 
 def _token(connection: sqlite3.Connection, jti: str) -> TokenRecord | None:
@@ -255,8 +263,7 @@ def _save_policy(connection: sqlite3.Connection, settlement: Settlement) -> None
             connection.execute(_KEEP_SET, kept_row(move.keep))
         if move.directory is not None:
             connection.execute(_SEE_DIRECTORY, directory_row(move.directory))
-    state = settlement.policy
-    connection.execute(_MOVE_POLICY, (state.revision, state.live, state.candidate))
+    connection.execute(_MOVE_POLICY, state_row(settlement.policy))
 
 
 def _append(connection: sqlite3.Connection, head: ChainHead, settlement: Settlement) -> ChainHead:

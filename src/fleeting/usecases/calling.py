@@ -1,6 +1,8 @@
 """Who calls, and the story of the call that a refusal must be able to tell."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,6 +18,7 @@ from fleeting.core.errors import (
     InvalidDpopProof,
     InvalidTransactionChallenge,
     OAuthError,
+    ServerError,
     TemporarilyUnavailable,
     UseDpopNonce,
 )
@@ -30,6 +33,9 @@ from fleeting.usecases.rules import Rules, RulesSource
 
 CHALLENGE_SPACE = "challenge:"
 """Whose ids the claims of transaction challenges are; the resource follows."""
+
+_FAULT_SECONDS = 2
+"""How long a call that a bug ended waits for its entry, before it ends without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,17 @@ class Story:
             decision=self.decision,
         )
 
+    def fault(self, bug: Exception) -> Entry:
+        """Return the ledger's entry for a call that *bug* ended: its kind alone, for the ledger.
+
+        What it says may quote anything; what the call was is left out if that is what is broken.
+        """
+        error = ServerError("a fault of ours", detail=type(bug).__name__)
+        try:
+            return self.refusal(error)
+        except Exception:  # noqa: BLE001 -- whatever it is, there was a call
+            return refused_entry(self.call.request_id, error, self.now, client_id=self.client_id)
+
 
 class Budget(Protocol):
     """A bound on what strangers can make the ledger grow by (ATTACKS 33)."""
@@ -149,6 +166,15 @@ class Desk:
             await self.commit(story, Write())
         except StoreUnavailableError as gone:
             raise unavailable(gone) from gone
+
+    async def record_fault(self, story: Story, bug: Exception) -> None:
+        """Record that *bug* ended the call, if that is possible at once: the bug goes on anyway."""
+        if story.client_id is None and not self.strangers.allows(story.now):
+            return
+        entry = story.fault(bug)
+        with suppress(Exception):
+            async with asyncio.timeout(_FAULT_SECONDS):
+                await self.ledger.commit(Write(story.proofs(), record=lambda _: (entry,)))
 
     def authenticate(self, story: Story) -> AuthenticatedClient:
         """Say which client calls (RFC 6749 §2.3).
@@ -221,7 +247,7 @@ class Following:
         return self.story
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Record a refusal.
+        """Record a refusal, or that a bug of ours ended the call.
 
         Raises:
             TemporarilyUnavailable: the ledger cannot take the record, so nothing is answered.
@@ -230,6 +256,8 @@ class Following:
             raise unavailable(error) from error
         if isinstance(error, OAuthError):
             await self.desk.record(self.story, error)
+        elif isinstance(error, Exception):
+            await self.desk.record_fault(self.story, error)
 
 
 def _is_protocol(error: OAuthError) -> bool:

@@ -1,6 +1,6 @@
 """One person's look at access requests, at one instant: what they may see, and what they may do."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -49,26 +49,32 @@ class Look:
         return self.rules.installation.catalogue.types
 
     async def visible(
-        self, found: Iterable[RequestRecord | str], limit: int
+        self, found: AsyncIterable[RequestRecord], limit: int
     ) -> AsyncIterator[RequestRecord]:
-        """Yield the first *limit* of *found* that this person may see."""
+        """Yield the first *limit* of *found* that this person may see, and look at no more."""
         left = limit
-        for each in found:
-            if left <= 0:
-                return
-            record = await self.desk.found(each) if isinstance(each, str) else each
+        async for record in found:
             if self.desk.roles.allows(self.person, ConsoleAction.VIEW, record):
                 left -= 1
                 yield record
+            if left <= 0:
+                return
 
-    async def to_approve(self, records: Sequence[RequestRecord]) -> list[RequestRecord]:
-        """Return what this person can vote on now, if only after a fresh login."""
+    async def read(self, found: Iterable[RequestRecord | str]) -> AsyncIterator[RequestRecord]:
+        """Yield *found*, those of which there is no more than the id from the store."""
+        for each in found:
+            yield await self.desk.found(each) if isinstance(each, str) else each
+
+    async def to_approve(self, records: Sequence[RequestRecord]) -> AsyncIterator[RequestRecord]:
+        """Yield what this person can vote on now, if only after a fresh login."""
         waiting = [it for it in records if it.status is Status.PENDING and it.expires_at > self.now]
         away = await self._in_whose_place(waiting)
         own = by_ids([*away, self.person])
         groups = self.person.groups.union(*(each.groups for each in away))
-        asked = [it for it in waiting if not groups.isdisjoint(groups_of(it))]
-        return [record for record in asked if await self._can_vote(record, own)]
+        for record in waiting:
+            asked = not groups.isdisjoint(groups_of(record))
+            if asked and await self._can_vote(record, own):
+                yield record
 
     async def _can_vote(self, record: RequestRecord, own: dict[str, Person]) -> bool:
         people = {**by_ids(await named(self.desk.people, ids_in(record))), **own}

@@ -76,7 +76,9 @@ class Mint:
                 else grantable(request, decision)
             )
         if isinstance(granted, RequestRecord):
-            raise await self.ask_people(story, granted, decision)
+            pending = await self.ask_people(story, granted, decision)
+            with self.hints.on_refusal(story.rules.policy, request, decision, story.now):
+                raise pending
         token, signed = self.sign(story, request, granted)
 
         if alarm is None:

@@ -1,6 +1,6 @@
 """Show access requests to people: lists of them, and one with all that is known of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -62,17 +62,17 @@ class ViewRequests:
                 async for record in look.visible(found, limit)
             ]
 
-    async def _chosen(self, view: View, look: Look) -> Sequence[RequestRecord | str]:
-        """Return the requests of a view, in their order; of some no more than the id."""
+    async def _chosen(self, view: View, look: Look) -> AsyncIterator[RequestRecord]:
+        """Return the requests of a view, in their order."""
         if view is View.ALL:
             rows = await self.shelf.records(RecordKind.REQUEST, limit=_MOST_LISTED)
-            return [row.id for row in rows]
+            return look.read([row.id for row in rows])
         if view is View.MINE:
-            return await self.index.of(look.person.ids, self.desk.read)
+            return look.read(await self.index.of(look.person.ids, self.desk.read))
         alive = _ordered(await self.index.alive(self.desk.read), look.now)
         if view is View.TO_APPROVE:
-            return await look.to_approve(alive)
-        return [it for it in alive if _is_open(it)] if view is View.REVIEWS else alive
+            return look.to_approve(alive)
+        return look.read([it for it in alive if view is View.OPEN or _is_open(it)])
 
     async def shown(self, who: SignedIn, id_: str) -> dict[str, Json]:
         """Return all that this person may see of one request.

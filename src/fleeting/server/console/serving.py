@@ -22,10 +22,10 @@ from fleeting.core.errors import (
 from fleeting.core.model import Json
 from fleeting.core.operation_types import OperationType
 from fleeting.ports import Clock, Records, StoreUnavailableError
+from fleeting.server.answering import explain, observe
 from fleeting.server.console.headers import page_headers
 from fleeting.server.console.rendering import Pages
 from fleeting.server.console.visitors import Door, Visitor
-from fleeting.server.endpoints import explain, observe
 from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import Header, encode, headers, render_error
 from fleeting.server.world import new_id

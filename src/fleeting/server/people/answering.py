@@ -14,7 +14,8 @@ from fleeting.core.errors import InvalidRequest, OAuthError, ServerError, Tempor
 from fleeting.core.forms import Form, parse_form
 from fleeting.core.people import SignedIn
 from fleeting.ports import StoreUnavailableError
-from fleeting.server.endpoints import explain, observe, read_body
+from fleeting.server.answering import explain, observe
+from fleeting.server.endpoints import read_body
 from fleeting.server.metrics import Metrics
 from fleeting.server.people.services import PeopleServices
 from fleeting.server.rendering import headers, render_error
