@@ -101,7 +101,10 @@ ADVICE: Mapping[str, str] = {
         "Check client_id, key or secret. An assertion's `aud` is the issuer alone, its "
         "`jti` new each time."
     ),
-    "InvalidGrant": "Exchange a fresh subject token.",
+    "InvalidGrant": (
+        "Exchange a fresh subject token; where people approved, collect once, as the client, with "
+        "the key and for the request that asked."
+    ),
     "UnauthorizedClient": (
         "Declare the grant type in the client's `grant_types`; spend, introspect and report "
         "as the resource's own client."
@@ -116,6 +119,12 @@ ADVICE: Mapping[str, str] = {
     "AccessDenied": (
         "Read the description: it is the policy's `@reason`. `fleeting explain` has the rest."
     ),
+    "AuthorizationPending": (
+        "Show where people decide, and repeat the request with `access_request_id` after "
+        "`interval` seconds, or with `Prefer: wait=20`."
+    ),
+    "SlowDown": "Wait five seconds more between two polls, or hold on with `Prefer: wait=20`.",
+    "ExpiredToken": "Ask again.",
     "NotAllowed": "Read the description: it says what is missing, or who may.",
     "NoSuchRequest": "Check the id: `fleeting requests` lists what you may see.",
     "RequestChanged": "Look at the request again, then decide on what it is now.",
