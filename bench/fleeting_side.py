@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import processes
-from bench.callers import KEY_CLIENT, SECRET_CLIENT, Callers, Side, basic_credentials
+from bench.callers import (
+    KEY_CLIENT,
+    REVIEWED_CLIENT,
+    SECRET_CLIENT,
+    Callers,
+    Side,
+    basic_credentials,
+)
 from fleeting.policy import Verify
 
 POLICIES = 100
@@ -40,6 +47,8 @@ _SETTINGS = """\
 issuer = "{issuer}"
 database = "{database}"
 policies = "policies"
+open_requests = 20000
+open_requests_per_client = 20000
 verify = "{verify}"
 
 {TYPES}
@@ -60,6 +69,14 @@ secret_sha256 = "{digest}"
 grant_types = ["client_credentials"]
 types = ["payment_refund"]
 groups = ["support"]
+insecure_bearer = true
+
+[[clients]]
+client_id = "{REVIEWED_CLIENT}"
+secret_sha256 = "{digest}"
+grant_types = ["client_credentials"]
+types = ["payment_refund"]
+groups = ["reviewed"]
 insecure_bearer = true
 
 [[clients]]
@@ -93,6 +110,11 @@ when { context.operation.amount <= 100000000 };
 @id("single-use-refunds")
 @lifetime("5m") @uses("1")
 permit (principal in Group::"once", action == Action::"payment_refund:refund", resource)
+when { context.operation.amount <= 100000000 };
+
+@id("reviewed-refunds")
+@lifetime("5m") @uses("1") @approval("1 of leads")
+permit (principal in Group::"reviewed", action == Action::"payment_refund:refund", resource)
 when { context.operation.amount <= 100000000 };
 
 @id("refunds-live-five-minutes")
@@ -194,6 +216,7 @@ def install(
         TYPES=TYPES,
         RESOURCE_CLIENT=RESOURCE_CLIENT,
         SECRET_CLIENT=SECRET_CLIENT,
+        REVIEWED_CLIENT=REVIEWED_CLIENT,
         KEY_CLIENT=KEY_CLIENT,
         SINGLE_USE_CLIENT=SINGLE_USE_CLIENT,
     )

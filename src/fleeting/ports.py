@@ -1,8 +1,9 @@
 """What the use cases need of the world, as protocols. The stores' contract: tests/stores."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from fleeting.core.evidence import ChainedEntry, Entry, EntryKind, RecordedEntry, Sign
@@ -33,16 +34,99 @@ class Revocation:
     at: datetime
 
 
+class RecordKind(StrEnum):
+    """What a record is of."""
+
+    REQUEST = "request"
+    PERSON = "person"
+    PASSKEY = "passkey"
+    SESSION = "session"
+    SIGN_IN = "sign_in"
+    """A login that is under way: state, nonce, code verifier; or a passkey's challenge."""
+    ENROLMENT = "enrolment"
+    DEVICE = "device"
+    """A device authorization that is under way (RFC 8628)."""
+    IDEMPOTENCY = "idempotency"
+    """What an ``Idempotency-Key`` was answered with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is kept of something that changes: one row, whose text its kind knows how to read.
+
+    revision: 1 for the first, one more for every change. state: a word to list by.
+    due_at: when somebody must look at it (an expiry); None: never.
+    """
+
+    kind: RecordKind
+    id: str
+    revision: int
+    state: str
+    changed_at: datetime
+    due_at: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """A wish to write a record.
+
+    seen: the revision that it is a change of, 0 where there must be none; where it is another by
+    now, nothing of the write happens but its claims and its entries. text: None deletes it.
+    """
+
+    kind: RecordKind
+    id: str
+    seen: int
+    state: str = ""
+    text: str | None = None
+    due_at: datetime | None = None
+
+
+class CutoffKind(StrEnum):
+    """Whose tokens a cut-off ends."""
+
+    TOKEN = "token"  # noqa: S105 -- a kind, not a secret
+    REQUEST = "request"
+    CLIENT = "client"
+    SUBJECT = "subject"
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """A wish to end every token of *value* that was issued up to *at*.
+
+    Committed, every spend of such a token is refused as revoked, wherever it was being issued.
+    value: a jti, the id of an access request, a client_id or a subject.
+    until: when no such token can live any longer, and the cut-off can be forgotten.
+    """
+
+    kind: CutoffKind
+    value: str
+    at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A cut-off as guards are told of it; number: in the order of commit, none is left out."""
+
+    number: int
+    cutoff: Cutoff
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyState:
     """Which policy sets are in force, by their digests; a revision for every change of it.
 
     live: "" before anything was ever loaded. candidate: what is only compared, if anything is.
+    live_since: when the live one came into force; None where it was recorded before that was.
     """
 
     revision: int = 0
     live: str = ""
     candidate: str | None = None
+    live_since: datetime | None = field(default=None, compare=False)
 
 
 NOTHING_LOADED = PolicyState()
@@ -99,13 +183,15 @@ class Outcome:
 
     replayed: the first claim that was taken before; then token, spend, revoke and move did not
     happen. spend: the answer to the write's spend. revoked: the write's revocation ended a live
-    token. moved: the write's move took effect.
+    token. moved: the write's move took effect. stale: a record was changed by another since it was
+    read; then nothing else happened, either.
     """
 
     replayed: Claim | None = None
     spend: SpendResult | None = None
     revoked: bool = False
     moved: bool = False
+    stale: bool = False
 
 
 def _nothing(_outcome: Outcome) -> Sequence[Entry]:
@@ -120,6 +206,7 @@ class Write:
     ``only_with_success`` do not.
     record: called inside the transaction, once per attempt and free of effects, with what became
     of the rest; the entries it returns are appended to the ledger whatever the outcome.
+    changes: all of them take effect, or nothing of the write does (``Outcome.stale``).
     """
 
     claims: tuple[Claim, ...] = ()
@@ -128,6 +215,8 @@ class Write:
     revoke: Revocation | None = None
     record: Callable[[Outcome], Sequence[Entry]] = _nothing
     move: PolicyMove | None = None
+    changes: tuple[RecordChange, ...] = ()
+    cutoffs: tuple[Cutoff, ...] = ()
 
 
 class Ledger(Protocol):
@@ -150,7 +239,7 @@ class Tokens(Protocol):
     """Reads of issued tokens."""
 
     async def find(self, jti: str) -> TokenRecord | None:
-        """Return what is remembered of the token, or None.
+        """Return what is remembered of the token, or None; a cut-off shows as ``revoked_at``.
 
         Raises:
             StoreUnavailableError: the store cannot answer.
@@ -249,7 +338,45 @@ class PolicySets(Protocol):
         ...
 
 
-class Store(Ledger, Tokens, Evidence, PolicySets, Protocol):
+class Records(Protocol):
+    """Reads of what changes: access requests, people, sessions."""
+
+    async def record(self, kind: RecordKind, id_: str) -> Record | None:
+        """Return the record, or None.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer, here and below.
+        """
+        ...
+
+    async def records(
+        self, kind: RecordKind, *, states: Collection[str] = (), limit: int = 1000
+    ) -> Sequence[Record]:
+        """Return up to *limit* records in one of *states* (none: any), the latest changed first."""
+        ...
+
+    async def records_changed(
+        self, kind: RecordKind, since: datetime, limit: int = 1000
+    ) -> Sequence[Record]:
+        """Return up to *limit* records changed at *since* or later, the first changed first.
+
+        What another process committed may appear up to five seconds after its ``changed_at``: who
+        follows begins that much earlier each time, and knows what was seen by its revision.
+        """
+        ...
+
+    async def records_due(
+        self, kind: RecordKind, states: Collection[str], at: datetime, limit: int = 1000
+    ) -> Sequence[Record]:
+        """Return up to *limit* records in one of *states* that were due by *at*, earliest first."""
+        ...
+
+    async def published(self, after: int, limit: int = 1000) -> Sequence[Published]:
+        """Return up to *limit* cut-offs and revocations beyond number *after*, in their order."""
+        ...
+
+
+class Store(Ledger, Tokens, Evidence, PolicySets, Records, Protocol):
     """All of a store, and its life."""
 
     async def open(self) -> None:

@@ -1,7 +1,9 @@
+import os
 import subprocess
 
 import pytest
 
+from fleeting.cli import compared_sets
 from fleeting.cli.compared_sets import load_named, named_set
 from fleeting.cli.terminal import CommandError, complain
 from fleeting.policy import PolicySource
@@ -54,6 +56,18 @@ def test_a_committed_file_that_is_no_text_is_told(settings):
 def test_without_git_there_are_no_revisions(settings, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CommandError, match="no git revision"):
+        named_set("HEAD", settings)
+
+
+def test_a_git_that_does_not_answer_is_one_error(settings, tmp_path, monkeypatch):
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(compared_sets, "_TIMEOUT_SECONDS", 0.1)
+    told = r"'git rev-parse' in .* did not answer within 0.1 seconds"
+    with pytest.raises(CommandError, match=told):
         named_set("HEAD", settings)
 
 

@@ -14,9 +14,9 @@ def test_a_problem_is_shown_with_its_line_a_caret_and_what_was_meant(fleeting, c
     assert done.exit_code == 1
     assert done.stdout == ""
     assert done.stderr == (
-        "here/policies/refunds.cedar:13:26: attribute `operation.amuont` in context for "
+        "here/policies/refunds.cedar:18:26: attribute `operation.amuont` in context for "
         'Action::"payment_refund:refund" not found\n'
-        "  13 | when { context.operation.amuont <= 5000 };\n"
+        "  18 | when { context.operation.amuont <= 5000 };\n"
         "     |                          ^^^^^^\n"
         "   did you mean 'amount'?\n"
         "\n"
@@ -25,7 +25,7 @@ def test_a_problem_is_shown_with_its_line_a_caret_and_what_was_meant(fleeting, c
 
 
 def test_every_problem_is_told_at_once(fleeting, config):
-    break_policy(config, '@uses("1") @approval', '@usess("1") @approval')
+    break_policy(config, '@uses("1")\n@approval', '@usess("1")\n@approval')
     break_policy(config, "amount <= 5000 }", "amuont <= 5000 }")
     done = fleeting("policy", "check", "-c", config)
     assert "2 errors in 2 files" in done.stderr
@@ -96,13 +96,13 @@ when { context.operation.amount <= 100 && context.request has ticket };
 
 
 def test_a_warning_is_shown_like_an_error_and_fails_only_if_strict(fleeting, config):
-    break_policy(config, '@lifetime("60s") @uses("1")', '@lifetime("60m") @uses("1")')
+    break_policy(config, '@lifetime("60s")', '@lifetime("60m")')
     done = fleeting("policy", "check", "-c", config)
     assert done.exit_code == 0
     assert done.stderr == (
         "here/policies/refunds.cedar:11:1: warning: a lifetime of 60m is never granted: the most "
         "is 5m [beyond-ceiling]\n"
-        '  11 | @lifetime("60m") @uses("1")\n'
+        '  11 | @lifetime("60m")\n'
         "     | ^^^^^^^^^\n"
         '   write @lifetime("5m"), or raise max_lifetime where it is set\n'
         "\n"
@@ -176,7 +176,7 @@ def test_in_github_actions_findings_are_workflow_commands(fleeting, config, monk
     done = fleeting("policy", "check", "-c", config)
     assert done.exit_code == 1
     assert done.stdout == (
-        "::error file=here/policies/refunds.cedar,line=13,col=26,endColumn=32,"
+        "::error file=here/policies/refunds.cedar,line=18,col=26,endColumn=32,"
         "title=fleeting schema::attribute `operation.amuont` in context for "
         "Action::\"payment_refund:refund\" not found (did you mean 'amount'?)\n"
     )

@@ -44,7 +44,7 @@ def test_a_difference_is_shown_with_a_request_and_both_decisions(fleeting, confi
 
 
 def test_a_program_reads_the_differences(fleeting, config, candidate):
-    directory = candidate('"1") @approval', '"2") @approval')
+    directory = candidate('"1")\n@approval', '"2")\n@approval')
     done = fleeting("policy", "diff", "-c", config, "policies", directory, "--json")
     report = json.loads(done.stdout)
     assert done.exit_code == 1
@@ -56,7 +56,7 @@ def test_a_program_reads_the_differences(fleeting, config, candidate):
 
 
 def test_a_forbid_that_denies_anew_is_named(fleeting, config, candidate):
-    directory = candidate('"1") @approval', '"2") @approval')
+    directory = candidate('"1")\n@approval', '"2")\n@approval')
     done = fleeting("policy", "diff", "-c", config, "policies", directory)
     assert (
         "denied (forbidden by 'refunds-are-single-use' (here/candidate/caps.cedar:5))"
@@ -88,7 +88,7 @@ def test_a_git_revision_is_the_policies_as_they_were(fleeting, config, candidate
     path.write_text(path.read_text().replace("<= 5000 }", "<= 6000 }"))
     done = fleeting("policy", "diff", "-c", config, "HEAD:policies")
     assert done.exit_code == 1
-    assert "(HEAD:policies/refunds.cedar:17)" in done.stdout
+    assert "(HEAD:policies/refunds.cedar:22)" in done.stdout
     done = fleeting("policy", "diff", "-c", config, "HEAD:keys")
     assert "HEAD has no policies (*.cedar) in keys" in done.stderr
 

@@ -5,7 +5,15 @@ UGLY = '@id("x") permit(principal,action,resource)when{context has actor};'
 NEAT = '@id("x")\npermit (principal, action, resource)\nwhen { context has actor };\n'
 
 
+def test_a_fresh_installation_is_formatted_already(fleeting, config):
+    done = fleeting("policy", "format", "--check", "-c", config)
+    assert (done.exit_code, done.stdout) == (0, "2 files: formatted already\n")
+
+
 def test_all_policies_of_the_installation_are_formatted(fleeting, config):
+    for name in ("caps", "refunds"):
+        path = config.parent / "policies" / f"{name}.cedar"
+        path.write_text(path.read_text().replace("(\n  principal", "(principal"))
     done = fleeting("policy", "format", "-c", config)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (
@@ -47,6 +55,14 @@ def test_the_difference_can_be_seen_first(fleeting, tmp_path):
         f"-{UGLY}\n" + "".join(f"+{line}\n" for line in NEAT.splitlines())
     )
     assert path.read_text() == f"{UGLY}\n"
+
+
+def test_what_stands_in_a_policy_does_not_steer_the_terminal(fleeting, tmp_path):
+    path = tmp_path / "x.cedar"
+    path.write_text(f"// \x1b[2Jgone\n{UGLY}\n")
+    done = fleeting("policy", "format", "--diff", path)
+    assert "\x1b" not in done.output
+    assert " // \\u001b[2Jgone\n" in done.stdout
 
 
 def test_a_file_with_a_syntax_error_is_left_alone_and_the_others_are_not(fleeting, tmp_path):

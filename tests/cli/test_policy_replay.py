@@ -19,13 +19,13 @@ CHANGED = """\
       0  same outcome, decided otherwise
 
 newly permitted
-      1  refunds-have-an-end (candidate/caps.cedar:11) forbids it no more, large-refunds permits it
+      1  refunds-have-an-end (candidate/caps.cedar:15) forbids it no more, large-refunds permits it
          TIME  support-bot: payment_refund:refund amount=600000 currency=EUR payment_id=9  [request-9]
            forbidden by refunds-have-an-end → needs approval by large-refunds (5m, 1 use, \
 2 of payments-leads)
 
 newly denied
-      3  large-refunds (candidate/refunds.cedar:17) asks for approval
+      3  large-refunds (candidate/refunds.cedar:22) asks for approval
          TIME  support-bot: payment_refund:refund amount=4000 currency=EUR payment_id=5  [request-5]
            permitted by small-refunds (1m, 1 use) → needs approval by large-refunds (5m, 1 use, \
 2 of payments-leads)
@@ -126,7 +126,7 @@ def test_a_program_reads_the_differences_as_json(fleeting, day, candidate):
     assert report["decisions"]["newly-denied"] == 3
     (difference,) = report["differences"]
     assert difference["policy"] == "large-refunds"
-    assert difference["line"] == 17
+    assert difference["line"] == 22
     assert difference["count"] == 3
     assert difference["examples"][0]["request_id"] == "request-5"
     assert difference["examples"][0]["after"]["verdict"] == "needs_approval"

@@ -39,18 +39,23 @@ def plain(text):
 PATCH = """\
 --- a/here/policies/refunds.cedar
 +++ b/here/policies/refunds.cedar
-@@ -8,9 +8,9 @@
+@@ -8,14 +8,14 @@
 _
  // Up to 50.00, at once: a token for this one refund, good for a minute and for one use.
  @id("small-refunds")
--@lifetime("60s") @uses("1")
-+@lifetime("20s") @uses("1")
- permit (principal in Group::"support", action == Action::"payment_refund:refund", resource)
+-@lifetime("60s")
++@lifetime("20s")
+ @uses("1")
+ permit (
+   principal in Group::"support",
+   action == Action::"payment_refund:refund",
+   resource
+ )
 -when { context.operation.amount <= 5000 };
 +when { context.operation.amount <= 4100 };
 _
  // Up to 5000.00, once two people of payments-leads have approved it.
- // Approvals are not available yet: until then, what only this policy permits is refused.
+ // Until they have, who asked waits: with a token of what was approved, and no more, at the end.
 """.replace("_\n", " \n")
 PROPOSED = """\
 61 requests, 61 tokens and 60 uses since TIME, decided anew by here/policies (4 policies, DIGEST)
@@ -62,7 +67,7 @@ small-refunds (here/policies/refunds.cedar:10)
     61 tokens, 60 uses: what was used asked for at most 3400 (99 of 100: 3400), and at most 1000 \
 was served
 
-large-refunds (here/policies/refunds.cedar:17)
+large-refunds (here/policies/refunds.cedar:22)
   remove it
     none of 61 requests needed it; 61 times it stood beside a better path
 

@@ -1,11 +1,13 @@
 """Put policy sets in force from the terminal, with no server and with one."""
 
 import json
+import re
 import time
 
 import httpx
 import pytest
 
+from fleeting.cli import policy_sets
 from tests.cli.processes import serving
 
 REFUNDS = "refunds.cedar"
@@ -67,8 +69,22 @@ def test_what_was_loaded_when_by_whom_and_from_where_is_listed(prepared, policy,
     assert not first["candidate"]
     assert first["from"] == str(policies)
     line = policy("sets")
-    assert line.startswith(f"{first['digest'][:12]}  live       20")
-    assert line.rstrip().endswith(str(policies))
+    assert re.fullmatch(
+        rf"{first['digest'][:12]}  live since 20\S+ \S+Z  stored 20\S+ \S+Z  \S+  {policies}\n",
+        line,
+    )
+
+
+def test_a_set_that_comes_back_is_live_since_then(prepared, policy, candidate):
+    (first,) = sets(policy)
+    policy("load", candidate)
+    policy("rollback", first["digest"])
+    (again,) = [each for each in sets(policy) if each["live"]]
+    assert again["stored_at"] == first["stored_at"] <= first["live_since"] < again["live_since"]
+    newer, older = policy("sets").splitlines()
+    assert newer.index("stored") == older.index("stored")
+    assert "live since" in older
+    assert "live" not in newer.split("stored")[0]
 
 
 def test_load_makes_the_directory_live_and_says_instead_of_what(prepared, policy, policies):
@@ -80,6 +96,27 @@ def test_load_makes_the_directory_live_and_says_instead_of_what(prepared, policy
     assert "within a second" in said
     assert "holds another set" not in said
     assert "was live already" in policy("load")
+
+
+def test_what_is_loaded_though_it_is_hardly_meant_is_warned_of(prepared, policies, fleeting):
+    path = policies / REFUNDS
+    path.write_text(path.read_text().replace('@lifetime("60s")', '@lifetime("60m")'))
+    done = fleeting("policy", "load", "-c", prepared)
+    assert done.exit_code == 0
+    assert "is live, instead of" in done.stdout
+    assert f"{REFUNDS}:11:1: warning: a lifetime of 1h is never granted" in done.stderr
+    assert "  11 | @lifetime(" in done.stderr
+    told = fleeting("policy", "load", "-c", prepared, "--json")
+    assert (told.exit_code, told.stderr) == (0, "")
+
+
+def test_a_large_set_is_loaded_without_a_long_look_at_it(policies, policy, prepared, monkeypatch):
+    monkeypatch.setattr(policy_sets, "_MOST_REVIEWED", 3)
+    path = policies / REFUNDS
+    path.write_text(path.read_text().replace('@lifetime("60s")', '@lifetime("60m")'))
+    said = policy("load")
+    assert "'fleeting policy check' says" in said
+    assert "warning" not in said
 
 
 def test_another_directory_can_be_loaded_and_the_own_one_is_told_of(
@@ -151,6 +188,7 @@ def test_an_earlier_set_that_fits_no_longer_is_not_brought_back(prepared, policy
     said = policy("rollback", first, fails=1)
     assert f"{first[:12]} does not fit this installation any more, so nothing was changed" in said
     assert "ticket.cedar:1:" in said
+    assert f"'fleeting policy export {first[:12]} DIR'" in said
     assert live(policy) != first
 
 

@@ -34,7 +34,7 @@ def test_a_failing_test_shows_what_was_expected_what_is_and_why(fleeting, config
         "decision expected permit, but it is needs approval",
         "policies expected small-refunds, but it is large-refunds",
         "lifetime expected 1m, but it is 5m",
-        "why large-refunds (here/policies/refunds.cedar:17) is satisfied",
+        "why large-refunds (here/policies/refunds.cedar:22) is satisfied",
         "context.operation.amount <= 500 (operation.amount is 5000)",
         "7 tests: 5 passed, 2 failed",
     ):
@@ -57,7 +57,7 @@ def test_a_program_reads_the_same(fleeting, config, policies):
             {
                 "condition": "context.operation.amount <= 500",
                 "part": "when",
-                "line": 13,
+                "line": 18,
                 "seen": {"context.operation.amount": 5000},
             }
         ],

@@ -1,10 +1,12 @@
 import json
+import shutil
 import signal
 import socket
 import subprocess
 import urllib.parse
 
 import httpx
+import pytest
 
 from fleeting.server.settings import load_settings
 from tests.cli.processes import PROGRAM, await_ready, free_port, process, serving
@@ -57,8 +59,37 @@ def test_a_bad_policy_stops_the_start_with_its_place(config):
     path.write_text(path.read_text().replace("context.limits.uses", "context.limits.usess"))
     done = serve(config)
     assert done.returncode == 1
-    assert "caps.cedar:8:" in done.stderr
+    assert "caps.cedar:12:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def outlived(config, fleeting, tmp_path):
+    """An installation whose set in force, which is not the directory's, fits no longer."""
+    other = tmp_path / "other"
+    shutil.copytree(config.parent / "policies", other)
+    (other / "ticket.cedar").write_text(
+        '@id("ticket") forbid (principal, action, resource) when { !(context.request has ticket) };'
+    )
+    for words in (("db", "upgrade"), ("policy", "load"), ("policy", "load", other)):
+        assert fleeting(*words, "-c", config).exit_code == 0
+    config.write_text(config.read_text().replace("\nticket  =", "\nincident ="))
+    return config
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_set_in_force_that_fits_no_longer_stops_the_start_once_with_the_way_out(
+    outlived, fleeting, workers
+):
+    done = serve(outlived, "--workers", str(workers))
+    assert done.returncode == 1
+    assert done.stderr.count("ticket.cedar:1:") == 1
+    assert "error: nothing can be served: the policy set" in done.stderr
+    assert "fleeting policy load" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert fleeting("policy", "load", "-c", outlived).exit_code == 0
+    with serving(outlived, "--workers", workers):
+        pass
 
 
 def test_a_signing_key_that_others_can_read_stops_the_start(config):

@@ -5,6 +5,7 @@ import pytest
 from fleeting.cli.entry_line import entry_line
 from fleeting.cli.words import clean, entry_words, shown_operation, shown_value
 from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
+from tests.core.test_request_words import BODIES as PEOPLE
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 OPERATION = {"type": "payment_refund", "actions": ["refund"], "amount": 5000, "ok": True}
@@ -25,7 +26,20 @@ WHO = "by alice@here, fleeting policy load"
 BY = f"from /etc/policies, {WHO}"
 SHADOWED = {**DEED, "live": DEED["live_before"], "candidate": DEED["digest"]}
 
-BODIES = {
+SMALL = {
+    "action": "refund",
+    "verdict": "permitted",
+    "paths": [{"policy": "a", "lifetime": "1m", "uses": 1, "bound": "dpop"}],
+}
+LARGE = {
+    **SMALL,
+    "paths": [
+        {"policy": "b", "lifetime": "30s", "uses": None, "bound": "dpop", "approval": "2 of leads"}
+    ],
+}
+DENIED = {**SMALL, "verdict": "no_permit", "paths": []}
+
+BODIES = PEOPLE | {
     EntryKind.TOKEN_ISSUED: (
         {
             "client": "bot",
@@ -39,7 +53,7 @@ BODIES = {
             "client": None,
             "error": {"error": "invalid_client", "description": "who?", "detail": "no kid"},
         },
-        "a stranger may not: invalid_client: who? (no kid)",
+        "a stranger is refused: invalid_client: who? (no kid)",
     ),
     EntryKind.ACCESS_EVALUATED: (
         {
@@ -83,6 +97,23 @@ BODIES = {
         {"before": "2026-01-01"},
         "entries from before 2026-01-01 are deleted",
     ),
+    EntryKind.PERSON_CHANGED: (
+        {"person": "alice", "deed": "passkey_added", "by": "root@here"},
+        "alice: passkey added, by root@here",
+    ),
+    EntryKind.PERSON_SIGNED_IN: (
+        {"person": "alice", "method": "provider"},
+        "alice signs in: provider",
+    ),
+    EntryKind.PERSON_SIGNED_OUT: ({"person": "alice"}, "alice signs out"),
+    EntryKind.SIGN_IN_REFUSED: (
+        {"person": None, "error": {"description": "this link was used"}},
+        "somebody is not signed in: this link was used",
+    ),
+    EntryKind.ACTION_REFUSED: (
+        {"person": "alice", "action": "revoke", "error": {"description": "not yours"}},
+        "alice may not revoke: not yours",
+    ),
     EntryKind.POLICY_LOADED: (
         {**DEED, "live_before": None},
         f"policies 0123456789ab are loaded, {BY}",
@@ -105,8 +136,15 @@ BODIES = {
         f"policies 0123456789ab are live again, instead of fedcba987654, {BY}",
     ),
     EntryKind.POLICY_DIFFERED: (
-        {"difference": "newly_denied", "candidate": {"policy_digest": "0123456789abcdef"}},
-        "the candidate 0123456789ab would not permit this",
+        {
+            "difference": "newly_denied",
+            "live": {"policy_digest": "f", "answers": [SMALL, SMALL, SMALL]},
+            "candidate": {"policy_digest": "0123456789abcdef", "answers": [DENIED, LARGE, SMALL]},
+        },
+        (
+            "the candidate 0123456789ab would not permit this: refund permitted → no permit; "
+            "refund lifetime 1m → 30s; refund uses 1 → unlimited; refund approval none → 2 of leads"
+        ),
     ),
 }
 
@@ -119,6 +157,34 @@ def entry(kind, body):
 def test_every_kind_of_entry_has_words_of_its_own(kind):
     body, words = BODIES[kind]
     assert entry_words(entry(kind, body)) == words
+
+
+def test_a_refusal_says_what_was_asked_if_that_was_understood():
+    error = {"error": "access_denied", "description": "no"}
+    body = {"client": "bot", "operations": [OPERATION], "error": error}
+    told = entry_words(entry(EntryKind.REQUEST_REFUSED, body))
+    assert told == f"bot may not {SAID}: access_denied: no"
+
+
+def test_a_bug_of_ours_is_no_word_about_what_the_client_may():
+    error = {"error": "server_error", "description": "a fault of ours", "detail": "KeyError"}
+    for more, about in (({}, ""), ({"operations": [OPERATION]}, f" about {SAID}")):
+        told = entry_words(
+            entry(EntryKind.REQUEST_REFUSED, {"client": "bot", "error": error, **more})
+        )
+        assert told == f"bot is told nothing{about}: a fault of ours (KeyError)"
+
+
+def test_a_candidate_that_refuses_otherwise_is_told_though_no_limit_differs():
+    forbidden = {**DENIED, "verdict": "forbidden"}
+    body = {
+        "difference": "refused_otherwise",
+        "live": {"policy_digest": "f", "answers": [DENIED, DENIED]},
+        "candidate": {"policy_digest": "0123", "answers": [forbidden, DENIED]},
+    }
+    assert entry_words(entry(EntryKind.POLICY_DIFFERED, body)) == (
+        "the candidate 0123 would refuse this for another reason: refund no permit → forbidden"
+    )
 
 
 def test_a_denial_says_who_may_not_or_why_nobody_knows():

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from fleeting.client import (
     AccessDeniedError,
-    ApprovalPendingError,
+    ApprovalPending,
     ClientRefusedError,
     IssuerMismatchError,
     IssuerUnavailableError,
@@ -185,12 +185,15 @@ async def test_a_denial_reaches_tasks_too(api, issuer, jit):
             await client.post(refunds(api), json=BODY)
 
 
-def test_a_pending_approval_is_told_apart_from_a_denial(api, issuer, jit):
+def test_a_pending_approval_is_told_apart_from_a_denial(api, issuer):
+    jit = JustInTime(issuer.url, "support-bot", private_jwk(KEY), wait=0)
     issuer.instead["/transaction-authorization"] = lambda _: json_answer(
         {"transaction_authorization_id": "t-1", "expires_in": 300}
     )
-    with pytest.raises(ApprovalPendingError):
+    with pytest.raises(ApprovalPending) as caught:
         httpx.post(refunds(api), json=BODY, auth=jit)
+    assert caught.value.pending.id == "t-1"
+    assert caught.value.pending.form == {"transaction_authorization_id": "t-1"}
 
 
 def test_an_unknown_key_is_the_clients_fault(api, issuer):

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from fleeting.client import (
     AccessDeniedError,
-    ApprovalPendingError,
     AsyncTokenClient,
     ChallengeRefusedError,
     ClientRefusedError,
@@ -108,8 +107,6 @@ def test_what_was_refused_of_an_ask_is_told(issuer, tokens):
     [
         ("access_denied", AccessDeniedError),
         ("insufficient_user_authentication", StepUpRequiredError),
-        ("authorization_pending", ApprovalPendingError),
-        ("slow_down", ApprovalPendingError),
         ("invalid_transaction_challenge", ChallengeRefusedError),
         ("invalid_client", ClientRefusedError),
         ("unauthorized_client", ClientRefusedError),

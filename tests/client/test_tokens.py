@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleeting.client import FleetingError, Token, UnexpectedAnswerError
-from fleeting.client.asking import Asker, Wish, answer_challenge, obtain
+from fleeting.client.asking import Wish, answer_challenge, obtain
+from fleeting.client.calling_issuer import Asker
 from fleeting.client.identity import make_identity
 from fleeting.client.tokens import read_token
 from fleeting.client.wire import Answer, Unreachable

@@ -14,9 +14,13 @@ CLASSES = [
 STATUSES = {
     "InvalidClient": 401,
     "NotAnEnforcementPoint": 403,
+    "NotAllowed": 403,
+    "NoSuchRequest": 404,
+    "RequestChanged": 409,
     "RequestTooLarge": 413,
     "TemporarilyUnavailable": 503,
     "ServerError": 500,
+    "SignInRefused": 403,
     "MissingToken": 401,
     "InvalidToken": 401,
     "InsufficientScope": 403,
@@ -42,6 +46,11 @@ def test_the_detail_stays_with_us(cls):
 
 
 def test_no_two_classes_mean_the_same_code():
-    same = (errors.RequestTooLarge, errors.NotAnEnforcementPoint)  # but for their status
+    same = (  # but for their status
+        errors.RequestTooLarge,
+        errors.NotAnEnforcementPoint,
+        errors.NotAllowed,
+        errors.SignInRefused,
+    )
     codes = [each.error for each in CLASSES if each not in same]
     assert len(set(codes)) == len(codes)

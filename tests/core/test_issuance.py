@@ -27,11 +27,8 @@ from fleeting.core.issuance import (
 )
 from fleeting.core.jose import MAX_JWT_BYTES
 from fleeting.core.model import (
-    AccessRequest,
     ActionDecision,
     Actor,
-    AskedBy,
-    Client,
     Decision,
     Limits,
     Operation,
@@ -45,6 +42,7 @@ from fleeting.core.model import (
     scope_operation,
 )
 from fleeting.core.operations import contains, declare_type, type_of
+from tests.core.asking import plain_request
 
 NOW = datetime(2026, 1, 1, 0, 0, 0, 250_000, UTC)
 WHOLE = NOW.replace(microsecond=0)
@@ -64,18 +62,13 @@ BUNDLE = "digest"
 
 
 def ask(*operations, not_after=None, bounds=None, key=KEY, actors=(), **subject):
-    return AccessRequest(
-        id="request",
-        txn="txn",
-        asked_by=AskedBy.CLIENT_CREDENTIALS,
+    return plain_request(
         subject=Subject(
             SubjectKind.USER, "alice", not_after=not_after, operations=bounds, **subject
         ),
         actors=actors,
-        client=Client("bot", frozenset()),
         resource=Resource("https://api.example", frozenset({"files"})),
         operations=operations,
-        context={},
         key=key,
     )
 

@@ -18,19 +18,16 @@ from fleeting.core.limits import (
     stronger,
 )
 from fleeting.core.model import (
-    AccessRequest,
     ApprovalStage,
-    AskedBy,
     Client,
     Limits,
     Resource,
     SenderConstraint,
     SenderKey,
     StepUp,
-    Subject,
-    SubjectKind,
 )
 from fleeting.core.operations import declare_type
+from tests.core.asking import plain_request
 
 NONE, DPOP, MTLS = SenderConstraint
 MINUTE = timedelta(minutes=1)
@@ -40,17 +37,9 @@ SENSITIVE = declare_type("wire", {"actions": ["send"], "sensitive": True})
 
 def above(*, type_=None, held=DPOP, client=None, resource=None, **cap):
     key = None if held is NONE else SenderKey(held, "thumbprint")
-    subject = Subject(SubjectKind.CLIENT, "bot")
-    request = AccessRequest(
-        id="r",
-        txn="t",
-        asked_by=AskedBy.CLIENT_CREDENTIALS,
-        subject=subject,
-        actors=(),
+    request = plain_request(
         client=Client("bot", frozenset(), **(client or {})),
         resource=Resource("https://api", frozenset(), **(resource or {})),
-        operations=(),
-        context={},
         key=key,
     )
     return ceilings(request, type_, **cap)

@@ -2,14 +2,8 @@ from datetime import UTC, datetime
 
 from fleeting.core.evidence import EntryKind, extend
 from fleeting.core.model import (
-    AccessRequest,
     ActionDecision,
-    AskedBy,
-    Client,
     Decision,
-    Resource,
-    Subject,
-    SubjectKind,
     Verdict,
 )
 from fleeting.core.policy_deeds import (
@@ -21,6 +15,7 @@ from fleeting.core.policy_deeds import (
     refused_set_entry,
 )
 from fleeting.stores.pruning import new_chain
+from tests.core.asking import plain_request
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WHO = Origin("alice@here", "fleeting policy load", 42, "/etc/policies")
@@ -56,19 +51,7 @@ def test_a_refused_set_is_recorded_with_what_is_wrong_however_much_that_is():
 
 
 def test_a_difference_has_both_decisions_and_belongs_to_its_request():
-    client = Client("bot", frozenset())
-    request = AccessRequest(
-        id="r",
-        txn="t",
-        asked_by=AskedBy.CLIENT_CREDENTIALS,
-        subject=Subject(SubjectKind.CLIENT, "bot", frozenset()),
-        actors=(),
-        client=client,
-        resource=Resource("https://api", frozenset()),
-        operations=(),
-        context={},
-        key=None,
-    )
+    request = plain_request(id="r", txn="t")
     answers = (ActionDecision(0, "refund", Verdict.NO_PERMIT),)
     entry = differed_entry(
         request, Decision("live", answers), Decision("other", ()), "newly_permitted", NOW

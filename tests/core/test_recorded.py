@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -42,6 +43,7 @@ from fleeting.core.recorded import (
     recorded_operation,
 )
 from fleeting.core.recording import installation_ceilings_json, refused_entry
+from tests.core.asking import plain_request
 
 TYPES = {
     "payout": declare_type(
@@ -196,18 +198,7 @@ def test_ceilings_are_read_back_as_they_were(ceilings, hard_cap):
     assert recorded_ceilings(written) == (held, hard_cap)
 
 
-REQUEST = AccessRequest(
-    "request",
-    "txn",
-    AskedBy.CLIENT_CREDENTIALS,
-    Subject(SubjectKind.CLIENT, "bot"),
-    (),
-    Client("bot", frozenset()),
-    Resource("https://api", frozenset()),
-    (Operation("payout", ("send",), {"amount": Decimal("5.00")}),),
-    {},
-    None,
-)
+REQUEST = plain_request(operations=(Operation("payout", ("send",), {"amount": Decimal("5.00")}),))
 DECISION = Decision("digest", (), CEILINGS)
 
 
@@ -224,11 +215,7 @@ def test_parties_are_read_once_but_not_remembered_for_ever(monkeypatch):
 
 def test_of_its_ceilings_a_client_shows_those_on_what_it_asks_for():
     client = Client("bot", frozenset(), frozenset({"payout", "else"}), frozenset({"read"}))
-    request = AccessRequest(
-        "request", "txn", REQUEST.asked_by, REQUEST.subject, (), client, REQUEST.resource,
-        REQUEST.operations, {}, None,
-    )  # fmt: skip
-    _, body = stored(request, DECISION)
+    _, body = stored(replace(REQUEST, client=client), DECISION)
     assert body["client_ceilings"] == {"types": ["payout"], "scopes": []}
 
 

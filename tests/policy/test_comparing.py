@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -21,9 +22,16 @@ def permitted(limits=LONG, policy="a"):
     return ActionDecision(0, "refund", Verdict.PERMITTED, (Path(policy, limits),))
 
 
-def denied(verdict=Verdict.NO_PERMIT):
-    paths = (Path("a", LONG),) if verdict is Verdict.NEEDS_APPROVAL else ()
+CONDITIONAL = {Verdict.NEEDS_APPROVAL, Verdict.NEEDS_STEP_UP, Verdict.NOT_BOUND}
+
+
+def denied(verdict=Verdict.NO_PERMIT, limits=LONG):
+    paths = (Path("a", limits),) if verdict in CONDITIONAL else ()
     return ActionDecision(0, "refund", verdict, paths)
+
+
+def forbidden(policy):
+    return replace(denied(Verdict.FORBIDDEN), forbids=(policy,))
 
 
 def decision(*answers):
@@ -40,7 +48,21 @@ def decision(*answers):
         (denied(), permitted(), Difference.NEWLY_PERMITTED),
         (denied(), denied(), Difference.SAME),
         (denied(), denied(Verdict.FORBIDDEN), Difference.REFUSED_OTHERWISE),
+        (denied(Verdict.FORBIDDEN), forbidden("other"), Difference.SAME),
         (denied(Verdict.NEEDS_APPROVAL), permitted(), Difference.NEWLY_PERMITTED),
+        (permitted(), denied(Verdict.NEEDS_APPROVAL), Difference.NEWLY_DENIED),
+        (denied(), denied(Verdict.NEEDS_APPROVAL), Difference.NEWLY_PERMITTED),
+        (denied(Verdict.NEEDS_APPROVAL), denied(Verdict.FORBIDDEN), Difference.NEWLY_DENIED),
+        (
+            denied(Verdict.NEEDS_APPROVAL),
+            denied(Verdict.NEEDS_APPROVAL, SHORT),
+            Difference.LIMITS_CHANGED,
+        ),
+        (
+            denied(Verdict.NEEDS_APPROVAL),
+            denied(Verdict.NOT_BOUND),
+            Difference.REFUSED_OTHERWISE,
+        ),
     ],
 )
 def test_verdict_and_limits_count(live, candidate, difference):

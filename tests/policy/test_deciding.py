@@ -63,7 +63,7 @@ def test_a_path_that_needs_approvals_is_refused_without_naming_policies_or_group
     decided = answer(REFUNDS, ask(refund(5001)))
     assert decided.verdict is Verdict.NEEDS_APPROVAL
     (reason,) = decided.reasons
-    assert reason == "this needs approval by people, and approvals are not available yet"
+    assert reason == "this needs approval by people"
     (path,) = decided.paths
     assert path.policy == "large-refunds"
     assert path.limits.approvals == (ApprovalStage(2, "payments-leads"),)

@@ -417,7 +417,7 @@ async def test_nothing_is_served_by_a_set_that_cannot_be_had(tmp_path):
     with closing(sqlite3.connect(tmp_path / "fleeting.db", isolation_level=None)) as connection:
         connection.execute(f"UPDATE policy_state SET live = '{UNKNOWN}'")
     async with AsyncExitStack() as stack:
-        with pytest.raises(UnusableSetError, match=r"keeps no policy set .*'fleeting policy load'"):
+        with pytest.raises(UnusableSetError, match=r"no policy set .*\n'fleeting policy load'"):
             await start(installation, stack, WoundClock())
 
 
@@ -460,11 +460,12 @@ async def test_a_candidate_decides_beside_the_live_set_and_differences_are_recor
     )
 
 
-async def test_what_the_candidate_would_permit_is_recorded_with_the_refusal(sim):
+async def test_what_the_candidate_would_permit_is_recorded_with_what_waits(sim):
     await shadowed(sim, POLICIES.replace("amount <= 5000", "amount <= 9000"))
-    refused(await sim.caller().ask({**REFUND, "amount": 8000}), "access_denied")
-    refusal, differed = await sim.recorded()
-    assert refusal.kind == EntryKind.REQUEST_REFUSED
+    response = await sim.caller().ask({**REFUND, "amount": 8000})
+    assert response.json()["error"] == "authorization_pending"
+    pending, differed = await sim.recorded()
+    assert pending.kind == EntryKind.REQUEST_PENDING
     assert differed.body["difference"] == "newly_permitted"
 
 

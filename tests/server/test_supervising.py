@@ -127,5 +127,5 @@ async def test_a_worker_that_dies_beside_a_wrong_directory_is_replaced(running):
     wait_for(lambda: [line["event"] for line in lines(running)].count("started") == 3, 30)
     wait_for(lambda: live(running) == before)
     async with running.parties() as parties:
-        refused(await parties.caller().ask({**REFUND, "amount": 9000}), "access_denied")
+        refused(await parties.caller().ask({**REFUND, "amount": 600_000}), "access_denied")
         granted(await parties.caller().ask(REFUND))

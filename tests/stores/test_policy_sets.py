@@ -61,6 +61,19 @@ async def test_a_move_is_seen_by_all_and_recorded_with_it(backend, store, move):
     assert (await store.examine(verify_ledger)).findings == ()
 
 
+async def test_since_when_the_live_set_is_live_is_known_to_all(backend, store, move, clock):
+    assert (await store.policy_state()).live_since is None
+    begun = clock.now()
+    await move(0, A, keep=kept(A))
+    clock.wind(minutes=5)
+    await move(1, A, B, keep=kept(B))
+    other = await backend.store()
+    for each in (store, other):
+        assert (await each.policy_state()).live_since == begun
+    await move(2, B, on=other)
+    assert (await store.policy_state()).live_since == clock.now() > begun
+
+
 async def test_a_move_from_a_state_that_is_gone_does_nothing(store, move):
     await move(0, A, keep=kept(A))
     late = SeenDirectory("here", B, NOW)

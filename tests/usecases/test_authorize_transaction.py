@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from fleeting.core.evidence import EntryKind
+from tests.people import office
 from tests.simulator import (
     DEPLOYMENT,
     DEPLOYMENTS,
@@ -33,9 +34,60 @@ async def test_policy_decides_as_if_it_was_asked_at_the_token_endpoint(sim):
     dollars = sim.challenge({**REFUND, "currency": "USD"})
     response = await sim.caller().authorize(dollars)
     assert refused(response, "access_denied") == "refunds in USD are for treasury"
-    large = sim.challenge({**REFUND, "amount": 6000})
-    told = refused(await sim.caller().authorize(large), "access_denied")
-    assert "approvals are not available yet" in told
+
+
+async def test_where_people_decide_the_client_polls_with_an_id_of_the_draft_s_own(sim):
+    people, caller = await office(sim), sim.caller()
+    challenge = sim.challenge({**REFUND, "amount": 6000})
+    response = await caller.authorize(challenge)
+    assert response.status_code == 200
+    told = response.json()
+    id_ = told["transaction_authorization_id"]
+    assert told.keys() == {
+        "transaction_authorization_id",
+        "interval",
+        "expires_in",
+        "authorization_uri",
+    }
+    poll = {"transaction_authorization_id": id_}
+    waits = await caller.post("/transaction-authorization", poll)
+    assert waits.json()["error"] == "authorization_pending"
+    assert waits.json()["transaction_authorization_id"] == id_
+    await people.approve(id_)
+    other = await sim.caller("release-bot").post("/transaction-authorization", poll)
+    refused(other, "invalid_grant")
+    another_key = await sim.caller().post("/transaction-authorization", poll)
+    refused(another_key, "invalid_grant")
+    elsewhere = await caller.ask({**REFUND, "amount": 6000}, access_request_id=id_)
+    refused(elsewhere, "invalid_grant")
+    claims = granted(await caller.post("/transaction-authorization", poll))
+    assert claims["txn"] == claims_of(challenge)["txn"]
+    assert claims["authorization_details"] == [{**REFUND, "amount": 6000}]
+    refused(await caller.post("/transaction-authorization", poll), "invalid_grant")
+
+
+async def test_two_challenges_for_alike_calls_are_two_requests(sim):
+    caller = sim.caller()
+    ids = set()
+    for _ in range(2):
+        response = await caller.authorize(sim.challenge({**REFUND, "amount": 6000}))
+        ids.add(response.json()["transaction_authorization_id"])
+    assert len(ids) == 2
+
+
+async def test_a_poll_brings_nothing_but_the_id(sim):
+    form = {"transaction_authorization_id": "x", "scope": "payments:read"}
+    refused(await sim.caller().post("/transaction-authorization", form), "invalid_request")
+    form = {"transaction_authorization_id": "no id!"}
+    refused(await sim.caller().post("/transaction-authorization", form), "invalid_request")
+
+
+async def test_what_was_asked_at_the_token_endpoint_is_collected_there(sim):
+    caller = sim.caller()
+    response = await caller.ask({**REFUND, "amount": 6000})
+    form = {"transaction_authorization_id": response.json()["access_request_id"]}
+    told = refused(await caller.post("/transaction-authorization", form), "invalid_grant")
+    assert "at the token endpoint" in told
 
 
 async def test_a_challenge_is_good_once_whoever_answers_it(sim):

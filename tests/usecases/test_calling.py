@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from fleeting.core.evidence import EntryKind
+from fleeting.usecases import calling
 from tests.simulator import REFUND, claims_of, eventually, granted, new_key, refused
 
 SCOPE = {"grant_type": "client_credentials", "scope": "payments:read"}
@@ -226,6 +227,55 @@ async def test_a_bug_is_told_as_nothing_and_logged(sim, log, monkeypatch):
     response = await sim.caller().ask(REFUND)
     assert refused(response, "server_error", 500) == "a fault of ours"
     assert any(line["event"] == "bug" for line in log)
+    (entry,) = await sim.recorded()
+    assert entry.request_id == response.headers["x-request-id"]
+    assert (entry.kind, entry.body["client"]) == (EntryKind.REQUEST_REFUSED, "support-bot")
+    assert entry.body["operations"] == [REFUND]
+    assert entry.body["error"] == {
+        "error": "server_error",
+        "description": "a fault of ours",
+        "detail": "ZeroDivisionError",
+    }
+    assert "secret cause" not in str(entry.body)
+
+
+async def test_a_bug_in_what_is_recorded_leaves_that_there_was_a_call(sim, monkeypatch):
+    def broken(*_args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("fleeting.core.recording.operations_json", broken)
+    refused(await sim.caller().ask(REFUND), "server_error", 500)
+    (entry,) = await sim.recorded()
+    assert entry.body["error"]["error"] == "server_error"
+    assert "operations" not in entry.body
+
+
+async def test_a_ledger_that_hangs_holds_no_call_that_a_bug_ended(sim, log, monkeypatch):
+    async def hang(_write):
+        await asyncio.sleep(60)
+
+    def broken(*_args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(calling, "_FAULT_SECONDS", 0.01)
+    monkeypatch.setattr(sim.worker.signing_keys, "sign", broken)
+    with monkeypatch.context() as hung:
+        hung.setattr(sim.worker.store, "commit", hang)
+        response = await asyncio.wait_for(sim.caller().ask(REFUND), 5)
+    refused(response, "server_error", 500)
+    assert await sim.recorded() == []
+
+
+async def test_bugs_that_strangers_find_fill_no_ledger(sim, monkeypatch):
+    def broken(*_args, **_more):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(calling, "authenticate_client", broken)
+    monkeypatch.setattr(sim.worker.use_cases.issue_token.desk.strangers, "left", 2.0)
+    for _ in range(5):
+        refused(await sim.caller().ask(REFUND), "server_error", 500)
+    kinds = [entry.body["error"]["error"] for entry in await sim.recorded()]
+    assert kinds == ["server_error"] * 2
 
 
 async def test_where_the_store_fails_it_is_not_said_that_nothing_was_done(sim):

@@ -6,7 +6,7 @@ from tests.simulator import REFUND, refused, simulator
 
 
 async def test_a_refused_caller_reads_what_would_be_allowed_and_the_ledger_keeps_it(sim):
-    response = await sim.caller().ask({**REFUND, "amount": 5001})
+    response = await sim.caller().ask({**REFUND, "amount": 500_001})
     refused(response, "access_denied")
     told = response.json()["would_allow"]
     about = {"type": "payment_refund", "action": "refund", "operation": 0}
@@ -23,14 +23,14 @@ async def test_a_refusal_that_nothing_would_change_says_nothing_of_it(sim):
 
 
 async def test_a_stranger_reads_nothing_of_it(sim):
-    response = await sim.caller().ask({**REFUND, "amount": 5001}, client_assertion="x")
+    response = await sim.caller().ask({**REFUND, "amount": 500_001}, client_assertion="x")
     assert response.json()["error"] != "access_denied"
     assert "would_allow" not in response.json()
 
 
 async def test_it_can_be_left_out_of_every_refusal(tmp_path):
     async with simulator(tmp_path, settings="refusal_hints = false") as sim:
-        response = await sim.caller().ask({**REFUND, "amount": 5001})
+        response = await sim.caller().ask({**REFUND, "amount": 500_001})
         refused(response, "access_denied")
         assert "would_allow" not in response.json()
 
@@ -64,7 +64,7 @@ async def test_a_fault_of_the_hints_leaves_a_refusal_a_refusal(sim, log, monkeyp
         raise ZeroDivisionError
 
     monkeypatch.setattr(Refusals, "would_allow", faulty)
-    response = await sim.caller().ask({**REFUND, "amount": 5001})
+    response = await sim.caller().ask({**REFUND, "amount": 500_001})
     refused(response, "access_denied")
     assert "would_allow" not in response.json()
     assert [each.kind for each in await sim.recorded()] == [EntryKind.REQUEST_REFUSED]

@@ -117,7 +117,8 @@ def operation_of(
     """
     declared = None if types is None else types.get(type_)
     if types is not None and declared is None:
-        raise typer.BadParameter(f"no type {type_!r} is declared{nearest(type_, types)}")
+        hint = nearest(type_, types) or f"; declared are {', '.join(types) or 'none'}"
+        raise typer.BadParameter(f"no type {type_!r} is declared{hint}")
     names = list(actions)
     if not names and declared is not None and len(declared.actions) == 1:
         names = [*declared.actions]

@@ -101,17 +101,27 @@ def _committed(root: Path, commit: str, directory: str, shown: str) -> Iterator[
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    """Return what git says; None where it refuses, or is not there."""
+    """Return what git says; None where it refuses, or is not there.
+
+    Raises:
+        CommandError: it does not answer.
+    """
     git = shutil.which("git")
     if git is None:
         return None
-    done = subprocess.run(  # noqa: S603 -- no shell, and a revision never looks like an option
-        [git, "-C", str(directory), *arguments],
-        capture_output=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=_TIMEOUT_SECONDS,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 -- no shell, and a revision never looks like an option
+            [git, "-C", str(directory), *arguments],
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(
+            f"'git {arguments[0]}' in {directory} did not answer within {_TIMEOUT_SECONDS} "
+            "seconds: see whether the disk does, or name a directory of policies instead"
+        ) from None
     try:
         return done.stdout.decode() if done.returncode == 0 else None
     except UnicodeDecodeError:

@@ -16,6 +16,13 @@ _STYLES = {
     EntryKind.SPEND_REFUSED: "red",
     EntryKind.CALL_REFUSED: "red",
     EntryKind.TOKEN_REVOKED: "yellow",
+    EntryKind.REQUEST_APPROVED: "green",
+    EntryKind.REQUEST_DENIED: "red",
+    EntryKind.REQUEST_REVOKED: "yellow",
+    EntryKind.ACCESS_REVOKED: "yellow",
+    EntryKind.REVIEW_OPENED: "yellow",
+    EntryKind.ACTION_REFUSED: "red",
+    EntryKind.SIGN_IN_REFUSED: "red",
 }
 
 

@@ -88,9 +88,12 @@ def _expected() -> Iterator[type[Exception]]:
     from fleeting.client import FleetingError
     from fleeting.policy import PolicyProblems
     from fleeting.ports import StoreUnavailableError
+    from fleeting.server.reloading import UnusableSetError
     from fleeting.server.settings import SettingsError
     from fleeting.server.signing_keys import SigningKeysError
+    from fleeting.usecases.change_people import PeopleChangeError
     from fleeting.usecases.change_policy import PolicyChangeError
 
     yield from (CommandError, SettingsError, SigningKeysError)
-    yield from (PolicyProblems, StoreUnavailableError, FleetingError, PolicyChangeError)
+    yield from (PolicyProblems, UnusableSetError, PolicyChangeError, PeopleChangeError)
+    yield from (StoreUnavailableError, FleetingError)

@@ -4,6 +4,7 @@ from fleeting.cli import policy_explain, policy_sets, policy_test
 from fleeting.cli.groups import TakesIds, add
 from fleeting.cli.policy import app as app  # noqa: PLC0414 -- they are its commands
 from fleeting.cli.policy_diff import diff
+from fleeting.cli.policy_export import export
 from fleeting.cli.policy_format import format_
 from fleeting.cli.policy_prove import prove
 from fleeting.cli.policy_replay import replay
@@ -79,6 +80,7 @@ add(
     "fleeting policy load /srv/releases/42/policies -c fleeting.toml",
 )
 add(app, policy_sets.sets, "fleeting policy sets", "fleeting policy sets --json | jq .[0]")
+add(app, export, "fleeting policy export 3f8a21c0 earlier/")
 add(
     app,
     rightsize,

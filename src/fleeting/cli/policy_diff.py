@@ -40,8 +40,8 @@ def diff(
     found, but something is not proved.
     """
     from fleeting.cli.compared_sets import load_named
-    from fleeting.cli.policy_sets import recorded_set
     from fleeting.cli.proving import UNPROVED, asking_parties, effort
+    from fleeting.cli.stored_sets import recorded_set
     from fleeting.server.settings import config_path, load_settings
 
     tries = effort(timeout)

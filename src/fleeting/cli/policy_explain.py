@@ -42,10 +42,7 @@ def explain_policy(  # noqa: PLR0913 -- options, each with a help of its own
     What would allow it is found by asking the policies themselves about changed requests: smaller
     amounts, other values, a login, a key, a context key, another time; one change, or two.
     """
-    from fleeting.cli.explanation_text import explanation_json, explanation_text
     from fleeting.cli.policy_world import world_of
-    from fleeting.policy.explaining import explain
-    from fleeting.policy.judging import Judge
 
     world = world_of(config)
     stated = {
@@ -66,7 +63,14 @@ def explain_policy(  # noqa: PLR0913 -- options, each with a help of its own
     }
     stated = {name: value for name, value in stated.items() if value}
     _check_one_way(id_, test, stated)
-    asked = _asked(world, id_, test, stated)
+    _explain(world, _asked(world, id_, test, stated), as_json=as_json)
+
+
+def _explain(world: "World", asked: "Hypothetical", *, as_json: bool) -> None:
+    from fleeting.cli.explanation_text import explanation_json, explanation_text
+    from fleeting.policy.explaining import explain
+    from fleeting.policy.judging import Judge
+
     explanations = explain(world.bundle, Judge(world.bundle), asked)
     if as_json:
         say_json(explanation_json(asked, explanations, world.bundle.digest))

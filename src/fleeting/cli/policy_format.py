@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleeting.cli.options import AsJson, Config
-from fleeting.cli.terminal import counted, err, fail, out, say, say_json
+from fleeting.cli.terminal import counted, err, fail, harmless, say, say_json
 
 if TYPE_CHECKING:
     from fleeting.policy import Problem
@@ -75,14 +75,11 @@ def _installed(config: Path | None) -> list[Path]:
 
 
 def _layout(path: Path) -> Layout:
-    from fleeting.cli.terminal import CommandError
+    from fleeting.cli.whole_files import read_text
     from fleeting.policy import PolicyProblems, PolicySource
     from fleeting.policy.formatting import format_source
 
-    try:
-        text = path.read_bytes().decode()  # line ends are ours to see
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{path} is not UTF-8: {error}") from None
+    text = read_text(path)
     try:
         return Layout(path, text, format_source(PolicySource(str(path), text)))
     except PolicyProblems as found:
@@ -109,7 +106,7 @@ def _tell(
             err().print(problem_text(problem, layout.text))
     if diff:
         for layout in changed:
-            out().out("".join(_diff(layout)), end="", highlight=False)
+            typer.echo(harmless("".join(_diff(layout))), nl=False)
         return
     for layout in changed:
         say(f"{'formatted' if written else 'would format'} {nearby(str(layout.path))}")

@@ -78,6 +78,7 @@ def prove(
 
 
 def _sources(files: list[Path], directory: Path) -> list["PolicySource"]:
+    from fleeting.cli.whole_files import read_text
     from fleeting.policy import PolicySource
 
     paths = files or sorted(directory.glob("*.toml"))
@@ -89,10 +90,7 @@ def _sources(files: list[Path], directory: Path) -> list["PolicySource"]:
             '  types = ["payment_refund"]\n'
             '  never = { lifetime_over = "5m" }'
         )
-    try:
-        return [PolicySource(str(path), path.read_text(encoding="utf-8")) for path in paths]
-    except UnicodeDecodeError as error:
-        raise CommandError(f"a file of properties is not UTF-8: {error}") from None
+    return [PolicySource(str(path), read_text(path)) for path in paths]
 
 
 def _checked(

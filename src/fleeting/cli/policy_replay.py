@@ -96,10 +96,10 @@ def _replay(
     client: str | None,
 ) -> "Replayed":
     from fleeting.cli.compared_sets import load_named
-    from fleeting.cli.policy_sets import recorded_set
     from fleeting.cli.reading import ledger_of
     from fleeting.cli.replay_text import Replayed
     from fleeting.cli.sifting import REQUESTS, deciding, dumps, progress, sift
+    from fleeting.cli.stored_sets import recorded_set
     from fleeting.policy.replay_report import ReplayReport
     from fleeting.policy.replaying import Replaying
     from fleeting.server.settings import config_path, load_settings

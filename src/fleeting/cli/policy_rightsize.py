@@ -10,7 +10,7 @@ import typer
 
 from fleeting.cli.options import AsJson, Config
 from fleeting.cli.policy_replay import Since, Until, span
-from fleeting.cli.terminal import counted, note, say, say_json
+from fleeting.cli.terminal import counted, note, say, say_file, say_json
 
 if TYPE_CHECKING:
     from fleeting.cli.rightsizing import Rightsized
@@ -50,7 +50,7 @@ def rightsize(
     if as_json:
         say_json(rightsize_json(rightsized))
     elif diff:
-        typer.echo(patch(rightsized), nl=False)
+        say_file(patch(rightsized))
     else:
         say(rightsize_text(rightsized))
     _remark(rightsized)

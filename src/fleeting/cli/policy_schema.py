@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fleeting.cli.options import AsJson, Config
-from fleeting.cli.terminal import fail, note, say, say_json
+from fleeting.cli.terminal import fail, note, say, say_file, say_json
 
 SCHEMA_NAME = "fleeting.cedarschema"
 """The editor extension takes the only ``*.cedarschema`` beside a policy as its schema."""
@@ -47,7 +47,7 @@ def schema(
     settings = load_settings(config_path(config))
     text = _HEAD + build_schema(policy_world(settings))
     if output is not None and str(output) == "-":
-        typer.echo(text, nl=False)
+        say_file(text)
         return
     path = output or settings.policies / SCHEMA_NAME
     stale = not path.exists() or path.read_text(encoding="utf-8") != text

@@ -9,6 +9,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
 from fleeting.cli.terminal import CommandError
+from fleeting.cli.whole_files import read_text
 from fleeting.core.model import Json
 from fleeting.policy import PolicySource
 from fleeting.policy.outcomes import DENY
@@ -31,10 +32,7 @@ def find_files(policies: Path, named: Sequence[Path]) -> list[PolicySource]:
         raise CommandError(
             f"there are no tests: write {directory}/*.toml ('fleeting init' writes an example)"
         )
-    try:
-        return [PolicySource(str(path), path.read_text(encoding="utf-8")) for path in paths]
-    except UnicodeDecodeError as error:
-        raise CommandError(f"a file of tests is not UTF-8: {error}") from error
+    return [PolicySource(str(path), read_text(path)) for path in paths]
 
 
 def update(results: Sequence[Result]) -> int:

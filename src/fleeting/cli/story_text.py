@@ -26,6 +26,7 @@ from fleeting.cli.words import (
 )
 from fleeting.core.durations import format_duration
 from fleeting.core.evidence import ChainedEntry, EntryKind
+from fleeting.core.people_story import ToldDeciding, ToldReview
 from fleeting.core.story import Asked, Members, Story, ToldAnswer, ToldPath, ToldToken
 
 _FIRST, _LAST = 20, 30
@@ -36,6 +37,13 @@ _STYLES = {
     "permitted": "green",
     "denied": "red",
     "unknown": "yellow",
+    "waiting": "yellow",
+    "approved": "green",
+    "expired": "red",
+    "cancelled": "yellow",
+    "returned": "green",
+    "revoked": "red",
+    "granted, and over": "green",
 }
 _DOORS = {
     "client_credentials": "by client credentials",
@@ -45,8 +53,21 @@ _DOORS = {
 }
 _BEARER = "none: a bearer token"
 _KEYLESS = {"access_evaluation": "none: no token is asked for"}
-_GOOD = (EntryKind.TOKEN_ISSUED, EntryKind.TOKEN_SPENT, EntryKind.CALL_SERVED)
-_BAD = (EntryKind.REQUEST_REFUSED, EntryKind.SPEND_REFUSED, EntryKind.CALL_REFUSED)
+_GOOD = (
+    EntryKind.TOKEN_ISSUED,
+    EntryKind.TOKEN_SPENT,
+    EntryKind.CALL_SERVED,
+    EntryKind.REQUEST_APPROVED,
+)
+_BAD = (
+    EntryKind.REQUEST_REFUSED,
+    EntryKind.SPEND_REFUSED,
+    EntryKind.CALL_REFUSED,
+    EntryKind.REQUEST_DENIED,
+    EntryKind.REQUEST_EXPIRED,
+    EntryKind.REQUEST_REVOKED,
+    EntryKind.ACTION_REFUSED,
+)
 
 
 def story_json(story: Story) -> dict[str, Any]:
@@ -59,6 +80,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "token": None if story.token is None else _plain(asdict(story.token)),
         "error": story.error,
         "narrowed": list(story.narrowed),
+        "deciding": None if story.deciding is None else _plain(asdict(story.deciding)),
         "events": [entry_json(chained) for chained in story.events],
     }
 
@@ -77,6 +99,8 @@ def story_text(story: Story) -> RenderableType:
     if story.asked is not None:
         parts += [_headline(story.asked, story.outcome), _facts(_asked(story.asked))]
         parts += _decision(story)
+    if story.deciding is not None:
+        parts += [_title("People"), _facts(_people(story.deciding))]
     if story.token is not None:
         parts += [_title("Token"), _facts(_token(story.token, story.narrowed))]
     if story.error is not None:
@@ -190,6 +214,32 @@ def _path(path: ToldPath, *, permitted: bool) -> tuple[Text, Text]:
 
 def _indented(what: RenderableType, by: int) -> Padding:
     return Padding(what, (0, 0, 0, by), expand=False)
+
+
+def _people(told: ToldDeciding) -> Iterator[tuple[str, str]]:
+    if told.approval is not None:
+        by = f" (by {', '.join(told.policies)})" if told.policies else ""
+        until = "" if told.expires_at is None else f", until {shown_time(told.expires_at)}"
+        yield "wanted", clean(f"{told.approval or 'nobody'}{by}{until}")
+    for words in told.narrowed:
+        yield "narrowed", clean(f"by {words}")
+    for vote in told.votes:
+        place = f", in the place of {vote.instead_of}" if vote.instead_of else ""
+        said = f": “{vote.comment}”" if vote.comment else ""
+        yield "yes", clean(f"{vote.name} ({vote.by}), of {vote.group}{place}{said}")
+    ended = f", by {told.by}" if told.by else ""
+    because = f": “{told.because}”" if told.because else ""
+    yield "outcome", clean(f"{told.outcome}{ended}{because}")
+    if told.review is not None:
+        yield from _review(told.review)
+
+
+def _review(review: ToldReview) -> Iterator[tuple[str, str]]:
+    yield "at once", clean(f"“{review.reason}” (the caller's words); {review.group} was alarmed")
+    if review.closed_by is None:
+        yield "review", f"open, until {shown_time(review.due_at)}"
+    else:
+        yield "review", clean(f"closed by {review.closed_by}: “{review.note}”")
 
 
 def _token(token: ToldToken, narrowed: Sequence[str]) -> Iterator[tuple[str, str]]:

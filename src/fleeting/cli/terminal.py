@@ -1,11 +1,14 @@
 """What a command says: to people on a terminal, to programs as JSON, and of errors on stderr."""
 
 import json
+import re
 import sys
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from fleeting.core.declaring import UNSAFE
@@ -18,19 +21,48 @@ class CommandError(Exception):
     """A command cannot do what was asked; the message says why and what to do instead."""
 
 
+_TRAILING_BLANKS = re.compile(r" +$", re.MULTILINE)
+
+
+class _Screen(Console):
+    """A console that nothing it shows can steer: whatever was forgotten to be cleaned, is here."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Spell out what could steer a terminal; what the console itself says to it stays."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=harmless(segment.text))
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 -- as it is there
+        """Print, without the blanks that fill a table's last column where no one sees columns."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        self.file.write(_TRAILING_BLANKS.sub("", captured.get()))
+        self.file.flush()
+
+
 def out() -> Console:
     """Return standard output, as it is now; colours only on a terminal, and never if NO_COLOR."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _Screen(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def err() -> Console:
     """Return standard error, likewise."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return _Screen(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def say(what: RenderableType = "") -> None:
     """Print for people; a text is taken literally, never as markup."""
     out().print(what if not isinstance(what, str) else Text(what))
+
+
+def say_file(text: str) -> None:
+    """Print what another program may take, to the letter; a terminal is not steered by it."""
+    typer.echo(harmless(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def say_json(value: Any) -> None:  # noqa: ANN401 -- it is JSON

@@ -1,9 +1,23 @@
-"""Write files of people's own: whole or not at all, where a link points, readable to the same."""
+"""Files of people's own: read as they are; written whole or not at all, where a link points."""
 
 import os
 import shutil
 import tempfile
 from pathlib import Path
+
+from fleeting.cli.terminal import CommandError
+
+
+def read_text(path: Path) -> str:
+    """Return what *path* says, its line ends as they are.
+
+    Raises:
+        CommandError: it is not UTF-8. OSError: it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not UTF-8: {error}") from None
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from fleeting.core.declaring import UNSAFE
+from fleeting.core.errors import ServerError
 from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
 from fleeting.core.model import SCOPE_TYPE, Json
+from fleeting.core.request_words import WORDS, request_words
 
 SHORT = 12
 """How much of a digest or a writer's name is shown."""
@@ -117,6 +119,8 @@ def login_words(login: Mapping[str, Any]) -> str:
 
 def entry_words(entry: Entry) -> str:
     """Return what happened, in one sentence."""
+    if entry.kind in WORDS:
+        return clean(request_words(entry))
     try:
         return _WORDS[entry.kind](cast("Mapping[str, Any]", entry.body))
     except (KeyError, TypeError, AttributeError, IndexError):
@@ -156,10 +160,13 @@ def _issued(body: Mapping[str, Any]) -> str:
 def _refused(body: Mapping[str, Any]) -> str:
     error = body["error"]
     operations = "; ".join(map(shown_operation, body.get("operations", ())))
-    asked = f" {operations}" if operations else ""
     detail = f" ({clean(error['detail'])})" if error.get("detail") else ""
     who = clean(body.get("client") or "a stranger")
-    return f"{who} may not{asked}: {error['error']}: {clean(error['description'])}{detail}"
+    if error["error"] == ServerError.error:
+        asked = f" about {operations}" if operations else ""
+        return f"{who} is told nothing{asked}: {clean(error['description'])}{detail}"
+    refused = f"may not {operations}" if operations else "is refused"
+    return f"{who} {refused}: {clean(error['error'])}: {clean(error['description'])}{detail}"
 
 
 def _evaluated(body: Mapping[str, Any]) -> str:
@@ -203,7 +210,8 @@ def _call_refused(body: Mapping[str, Any]) -> str:
 
 def _revoked(body: Mapping[str, Any]) -> str:
     late = "" if body["ended"] else ", which was over already"
-    return f"{clean(body['client'])} revokes the token{late}"
+    because = f": “{clean(body['reason'])}”" if body.get("reason") else ""
+    return f"{clean(body.get('by') or body['client'])} revokes the token{late}{because}"
 
 
 def _server(body: Mapping[str, Any], deed: str) -> str:
@@ -248,8 +256,38 @@ _DIFFERENCES = {
 
 
 def _differed(body: Mapping[str, Any]) -> str:
-    candidate = clean(body["candidate"]["policy_digest"])[:SHORT]
-    return f"the candidate {candidate} {_DIFFERENCES[body['difference']]}"
+    candidate, live = body["candidate"], body["live"]
+    digest = clean(candidate["policy_digest"])[:SHORT]
+    pairs = zip(live["answers"], candidate["answers"], strict=True)
+    details = "; ".join(detail for was, would in pairs for detail in _changes(was, would))
+    return f"the candidate {digest} {_DIFFERENCES[body['difference']]}: {details}"
+
+
+def _changes(was: Mapping[str, Any], would: Mapping[str, Any]) -> Iterator[str]:
+    """Yield ``payment_refund:refund lifetime 1m → 30s`` of one action that differs."""
+    action = clean(was["action"])
+    if was["verdict"] != would["verdict"]:
+        told = (clean(each["verdict"]).replace("_", " ") for each in (was, would))
+        yield f"{action} {' → '.join(told)}"
+    elif was["paths"] and would["paths"]:
+        before, after = was["paths"][0], would["paths"][0]
+        for name in dict.fromkeys((*before, *after)):
+            if name != "policy" and before.get(name) != after.get(name):
+                unsaid = "unlimited" if name == "uses" else "none"
+                told = (shown_value(each.get(name) or unsaid) for each in (before, after))
+                yield f"{action} {clean(name)} {' → '.join(told)}"
+
+
+def _who(body: Mapping[str, Any]) -> str:
+    return clean(body["person"] or "somebody")
+
+
+def _deed(body: Mapping[str, Any]) -> str:
+    return clean(body["deed"]).replace("_", " ")
+
+
+def _error(body: Mapping[str, Any]) -> str:
+    return clean(body["error"]["description"])
 
 
 _WORDS = {
@@ -265,6 +303,13 @@ _WORDS = {
     EntryKind.SERVER_STOPPED: lambda body: _server(body, "stops"),
     EntryKind.CHECKPOINT: _checkpoint,
     EntryKind.LEDGER_PRUNED: _pruned,
+    EntryKind.PERSON_CHANGED: lambda body: f"{_who(body)}: {_deed(body)}, by {clean(body['by'])}",
+    EntryKind.PERSON_SIGNED_IN: lambda body: f"{_who(body)} signs in: {clean(body['method'])}",
+    EntryKind.PERSON_SIGNED_OUT: lambda body: f"{_who(body)} signs out",
+    EntryKind.SIGN_IN_REFUSED: lambda body: f"{_who(body)} is not signed in: {_error(body)}",
+    EntryKind.ACTION_REFUSED: lambda body: (
+        f"{_who(body)} may not {clean(body['action'])}: {_error(body)}"
+    ),
     EntryKind.POLICY_LOADED: lambda body: _policies(body, "are loaded"),
     EntryKind.POLICY_REFUSED: _policies_refused,
     EntryKind.POLICY_SHADOWED: lambda body: _policies(body, "are shadowed"),

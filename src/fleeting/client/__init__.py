@@ -8,7 +8,6 @@ failures are exceptions: each is a ``FleetingError`` and carries the reason.
 from fleeting.client.asking import Wish
 from fleeting.client.errors import (
     AccessDeniedError,
-    ApprovalPendingError,
     ChallengeRefusedError,
     ClientRefusedError,
     FleetingError,
@@ -22,12 +21,13 @@ from fleeting.client.errors import (
 )
 from fleeting.client.just_in_time import JustInTime, TokenAuth
 from fleeting.client.keys import KeySource
+from fleeting.client.pending import ApprovalPending, Pending
 from fleeting.client.token_client import AsyncTokenClient, TokenClient
 from fleeting.client.tokens import Refused, Token
 
 __all__ = [
     "AccessDeniedError",
-    "ApprovalPendingError",
+    "ApprovalPending",
     "AsyncTokenClient",
     "ChallengeRefusedError",
     "ClientRefusedError",
@@ -37,6 +37,7 @@ __all__ = [
     "IssuerUnavailableError",
     "JustInTime",
     "KeySource",
+    "Pending",
     "Refused",
     "RequestRefusedError",
     "StepUpRequiredError",

@@ -8,7 +8,6 @@ import httpx
 
 from fleeting.client.errors import (
     AccessDeniedError,
-    ApprovalPendingError,
     ChallengeRefusedError,
     ClientRefusedError,
     FleetingError,
@@ -24,8 +23,6 @@ from fleeting.core import strict_json
 _CLASSES: Mapping[str, type[FleetingError]] = {
     "access_denied": AccessDeniedError,
     "insufficient_user_authentication": StepUpRequiredError,
-    "authorization_pending": ApprovalPendingError,
-    "slow_down": ApprovalPendingError,
     "invalid_transaction_challenge": ChallengeRefusedError,
     "invalid_client": ClientRefusedError,
     "unauthorized_client": ClientRefusedError,
@@ -68,8 +65,6 @@ def success(answer: Answer, private: Iterable[str]) -> dict[str, Any]:
         raise _refusal(answer.status, body or {}, private)
     if body is None:
         raise UnexpectedAnswerError("the issuer's answer is not a JSON object", status=_OK)
-    if "transaction_authorization_id" in body:
-        raise ApprovalPendingError("people must approve this first", status=_OK)
     return body
 
 
@@ -84,11 +79,12 @@ def _refusal(status: int, body: Mapping[str, Any], private: Iterable[str]) -> Fl
         description=description,
         request_id=request_id or None,
         status=status,
-        would_allow=_objects(body.get("would_allow")),
+        would_allow=objects(body.get("would_allow")),
     )
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
+def objects(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list; whatever else there is, nothing."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 

@@ -1,7 +1,8 @@
 """Make one call as a flow: present, be challenged, validate, ask, present again.
 
-Two kinds of steps leave this flow: an ``httpx.Request`` is the call itself, which the caller's own
-httpx client sends; a ``Fetch`` goes to the issuer, or fetches a public document.
+Three kinds of steps leave this flow: an ``httpx.Request`` is the call itself, which the caller's
+own httpx client sends; a ``Fetch`` goes to the issuer, or fetches a public document; a ``Rest`` is
+a while to wait.
 """
 
 import hashlib
@@ -11,8 +12,9 @@ from typing import TypeAlias
 
 import httpx
 
-from fleeting.client.asking import Asker, Wish, answer_challenge
+from fleeting.client.asking import PATIENT, Wish, answer_challenge
 from fleeting.client.authenticate_header import AuthChallenge, auth_challenges
+from fleeting.client.calling_issuer import Asker
 from fleeting.client.discovery import resource_keys
 from fleeting.client.errors import (
     ChallengeRefusedError,
@@ -22,14 +24,15 @@ from fleeting.client.errors import (
     readable,
 )
 from fleeting.client.origins import covers, is_secure, origin, parse_plain_url
+from fleeting.client.pending import Patience
 from fleeting.client.remembering import HeldTokens
 from fleeting.client.tokens import DPOP, Token
-from fleeting.client.wire import Fetch, Fetched, Flow
+from fleeting.client.wire import Fetched, Flow, Step
 from fleeting.core.challenge import ACCEPT_HEADER, Challenge, challenge_resource, read_challenge
 from fleeting.core.errors import OAuthError
 from fleeting.core.jose import JoseError, KeySet, UnknownKeyError, UnverifiedJwt
 
-CallFlow: TypeAlias = Generator[httpx.Request | Fetch, httpx.Response | Fetched, None]
+CallFlow: TypeAlias = Generator[httpx.Request | Step, httpx.Response | Fetched, None]
 Presenting: TypeAlias = Generator[httpx.Request, httpx.Response, httpx.Response]
 
 RESOURCE = "resource"
@@ -43,10 +46,12 @@ class Caller:
     """One ``JustInTime``: who asks, and which tokens may be presented again.
 
     resource: the only resource whose challenges are accepted; None: the one the call goes to.
+    patience: how long to wait for people.
     """
 
     asker: Asker
     resource: str | None = None
+    patience: Patience = PATIENT
     held: HeldTokens = field(default_factory=HeldTokens, repr=False)
 
 
@@ -66,7 +71,7 @@ def call(caller: Caller, request: httpx.Request, wish: Wish) -> CallFlow:
         return
     challenged = _challenged_call(request, response)
     challenge = yield from _validated(caller, text, challenged.url)
-    token = yield from answer_challenge(caller.asker, text, challenge, wish)
+    token = yield from answer_challenge(caller.asker, text, challenge, wish, caller.patience)
     # No second challenge would be followed: without it, a refusal says what is wrong.
     challenged.headers.pop(ACCEPT_HEADER, None)
     response = yield from present(caller.asker, challenged, token)

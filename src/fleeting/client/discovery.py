@@ -32,7 +32,12 @@ KEYS_LIFE = timedelta(minutes=10)
 KEYS_REFRESH_AFTER = timedelta(seconds=5)
 """An unknown key may make us look again, but not more often than this."""
 
-ENDPOINTS = ("token_endpoint", "transaction_authorization_endpoint", "revocation_endpoint")
+ENDPOINTS = (
+    "token_endpoint",
+    "transaction_authorization_endpoint",
+    "revocation_endpoint",
+    "access_request_endpoint",
+)
 _OK = 200
 _SERVER_FAULT = 500
 

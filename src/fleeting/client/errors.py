@@ -79,12 +79,6 @@ class StepUpRequiredError(AccessDeniedError):
     what = "a stronger login is needed"
 
 
-class ApprovalPendingError(FleetingError):
-    """People must approve first, and this version of the client does not wait for them."""
-
-    what = "approval pending"
-
-
 class TokenRefusedError(FleetingError):
     """The resource does not accept the token: spent, expired, revoked, or not for this call."""
 

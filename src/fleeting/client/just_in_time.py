@@ -2,16 +2,19 @@
 
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from datetime import timedelta
 from typing import TypeAlias
 
 import httpx
 
-from fleeting.client.asking import JWT_TYPE, Asker, Wish
+from fleeting.client.asking import JWT_TYPE, Wish
 from fleeting.client.calling import Caller, call, present, raise_if_refused
+from fleeting.client.calling_issuer import Asker
 from fleeting.client.identity import make_identity
 from fleeting.client.keys import KeySource
+from fleeting.client.pending import OnPending, patience
 from fleeting.client.tokens import Token
-from fleeting.client.wire import AsyncWire, Fetch, Wire
+from fleeting.client.wire import AsyncWire, Fetch, Fetched, Rest, Wire
 from fleeting.core.model import Json
 
 SubjectSource: TypeAlias = str | Callable[[], str | Awaitable[str]]
@@ -43,11 +46,14 @@ class JustInTime(httpx.Auth):
     resource: accept challenges of this resource only.
     subject_token: on whose authority (RFC 8693), as text or a callable that returns it for the
     call being made; with ``httpx.AsyncClient`` it may be a coroutine function.
+    wait: how long to wait for people where they decide, in seconds or as a ``timedelta``: None as
+    long as the request waits itself, 0 not at all. on_pending: told what waits, at every turn.
     insecure_bearer: take unbound tokens, for a client that is declared so.
     client, async_client: what sends to the issuer and fetches public documents, with its own TLS
     settings, proxies and connections; without one, a connection is opened when it is needed.
 
-    Raises, out of the httpx call: FleetingError, in one of its kinds.
+    Raises, out of the httpx call: FleetingError, in one of its kinds; ApprovalPending where people
+    have not decided yet: ``TokenClient.resume`` goes on from there.
     """
 
     requires_request_body = True
@@ -64,6 +70,8 @@ class JustInTime(httpx.Auth):
         resource: str | None = None,
         subject_token: SubjectSource | None = None,
         subject_token_type: str = JWT_TYPE,
+        wait: float | timedelta | None = None,
+        on_pending: OnPending | None = None,
         insecure_bearer: bool = False,
         client: httpx.Client | None = None,
         async_client: httpx.AsyncClient | None = None,
@@ -76,7 +84,7 @@ class JustInTime(httpx.Auth):
             dpop_key=dpop_key,
             insecure_bearer=insecure_bearer,
         )
-        self._caller = Caller(Asker(identity), resource)
+        self._caller = Caller(Asker(identity), resource, patience(wait, on_pending))
         self._circumstances = Wish() if context is None else Wish(context=context)
         self._subject_token = subject_token
         self._subject_token_type = subject_token_type
@@ -96,7 +104,7 @@ class JustInTime(httpx.Auth):
         with Wire(self._client) as wire:
             step = next(flow)
             while True:
-                reply = wire.send(step) if isinstance(step, Fetch) else (yield step)
+                reply = wire.send(step) if isinstance(step, Fetch | Rest) else (yield step)
                 try:
                     step = flow.send(reply)
                 except StopIteration:
@@ -111,7 +119,10 @@ class JustInTime(httpx.Auth):
         async with AsyncWire(self._async_client) as wire:
             step = next(flow)
             while True:
-                reply = await wire.send(step) if isinstance(step, Fetch) else (yield step)
+                if isinstance(step, Fetch | Rest):
+                    reply: httpx.Response | Fetched = await wire.send(step)
+                else:
+                    reply = yield step
                 try:
                     step = flow.send(reply)
                 except StopIteration:

@@ -1,18 +1,22 @@
 """Carry requests to servers and answers back, for flows that do no I/O themselves.
 
-A flow is a generator: it yields a ``Fetch`` and is sent an ``Answer`` or ``Unreachable``. ``run``
+A flow is a generator: it yields a ``Fetch`` (or a ``Rest``) and is sent an ``Answer`` or
+``Unreachable``. ``run``
 and ``run_async`` drive one to its end; ``Wire`` and ``AsyncWire`` send. They follow no redirect,
 use none of the httpx client's own authentication, and read bodies of limited size only.
 """
 
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
+import anyio
 import httpx
 
 MAX_BODY_BYTES = 262_144
@@ -25,6 +29,13 @@ class Fetch:
     """A request that a flow wants sent."""
 
     request: httpx.Request
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A while in which a flow wants nothing sent."""
+
+    time: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,11 @@ class Unreachable:
 
 
 Fetched: TypeAlias = Answer | Unreachable
-Flow: TypeAlias = Generator[Fetch, Fetched, T]
+Step: TypeAlias = Fetch | Rest
+Flow: TypeAlias = Generator[Step, Fetched, T]
+
+
+_RESTED = Unreachable("nothing was sent")
 
 
 class _TooMuchError(Exception):
@@ -75,8 +90,14 @@ class Wire:
     ) -> None:
         self._opened.close()
 
-    def send(self, fetch: Fetch) -> Fetched:
-        """Send one request, and return what came of it."""
+    def send(self, step: Step) -> Fetched:
+        """Send one request, and return what came of it; or rest, and return what nobody reads."""
+        if isinstance(step, Rest):
+            time.sleep(step.time.total_seconds())
+            return _RESTED
+        return self._fetch(step)
+
+    def _fetch(self, fetch: Fetch) -> Fetched:
         if self._client is None:
             self._client = self._opened.enter_context(httpx.Client(verify=_tls()))
         try:
@@ -109,8 +130,14 @@ class AsyncWire:
     ) -> None:
         await self._opened.aclose()
 
-    async def send(self, fetch: Fetch) -> Fetched:
-        """Send one request, and return what came of it."""
+    async def send(self, step: Step) -> Fetched:
+        """Send one request, and return what came of it; or rest, and return what nobody reads."""
+        if isinstance(step, Rest):
+            await anyio.sleep(step.time.total_seconds())
+            return _RESTED
+        return await self._fetch(step)
+
+    async def _fetch(self, fetch: Fetch) -> Fetched:
         if self._client is None:
             opening = httpx.AsyncClient(verify=_tls())
             self._client = await self._opened.enter_async_context(opening)

@@ -5,7 +5,7 @@
 (``server.rendering``, ``resource.responses``) turns these into bodies and headers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from fleeting.core.model import Json
@@ -17,6 +17,7 @@ class OAuthError(Exception):
     description: what went wrong and what to write instead; public.
     detail: what only the ledger and the log may know.
     would_allow: what the caller could ask instead; public, and set where policy refuses.
+    members: what else the answer says; public.
     """
 
     error: ClassVar[str]
@@ -28,6 +29,7 @@ class OAuthError(Exception):
         self.description = description
         self.detail = detail
         self.would_allow: Sequence[Json] = ()
+        self.members: Mapping[str, Json] = {}
 
 
 # Authorization server: RFC 6749 §5.2 and its relatives.
@@ -94,6 +96,44 @@ class AccessDenied(OAuthError):
     error = "access_denied"
 
 
+class AuthorizationPending(OAuthError):
+    """People have not decided yet: ask again in a while (RFC 8628 §3.5)."""
+
+    error = "authorization_pending"
+
+
+class SlowDown(AuthorizationPending):
+    """As pending, and the caller asks too often: five seconds more from now on (RFC 8628 §3.5)."""
+
+    error = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    """Nobody decided, or nobody collected, in time: ask anew (RFC 8628 §3.5)."""
+
+    error = "expired_token"
+
+
+class NotAllowed(AccessDenied):
+    """The person may not do this to this access request, or not now."""
+
+    status = 403
+
+
+class NoSuchRequest(OAuthError):
+    """There is no such access request, or it is not this person's to see."""
+
+    error = "not_found"
+    status = 404
+
+
+class RequestChanged(OAuthError):
+    """The access request is not, or no longer, as the person saw it: look again."""
+
+    error = "conflict"
+    status = 409
+
+
 class InvalidDpopProof(OAuthError):
     """The DPoP proof is missing or invalid (RFC 9449 §5, §7.1)."""
 
@@ -122,6 +162,13 @@ class RequestTooLarge(InvalidRequest):
     """The body is larger than this server reads (RFC 9110 §15.5.14)."""
 
     status = 413
+
+
+class SignInRefused(OAuthError):
+    """A person could not be signed in: not by this login (OpenID Connect Core §3.1.2.6)."""
+
+    error = "access_denied"
+    status = 403
 
 
 class TemporarilyUnavailable(OAuthError):

@@ -4,7 +4,7 @@ Every value only ever shrinks on its way here: operations to the actions that po
 lifetime and uses to the strictest limits, the end to the subject token's own end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -36,6 +36,8 @@ from fleeting.core.model import (
 from fleeting.core.operations import OperationType, contains, type_of
 
 ACCESS_TOKEN_TYP = "at+jwt"  # noqa: S105 -- RFC 9068 §2.1
+
+_PERMITTED = frozenset({Verdict.PERMITTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,20 @@ def within_subject_token(
     )
 
 
-def grantable(request: AccessRequest, decision: Decision) -> Grantable:
+def grantable(
+    request: AccessRequest, decision: Decision, *, accepting: Collection[Verdict] = _PERMITTED
+) -> Grantable:
     """Return the permitted part of *request*, under the strictest limits of its paths (D2).
+
+    accepting: what counts as permitted; where people said yes, what waited for them, too.
 
     Raises:
         AccessDenied: nothing is left; the public reasons say why.
         InsufficientUserAuthentication: nothing is left, and a stronger login would change that.
         InvalidDpopProof: nothing is left, and only because the request proves no key.
     """
-    granted = [a for a in decision.answers if a.verdict is Verdict.PERMITTED]
-    refused = tuple(a for a in decision.answers if a.verdict is not Verdict.PERMITTED)
+    granted = [a for a in decision.answers if a.verdict in accepting]
+    refused = tuple(a for a in decision.answers if a.verdict not in accepting)
     if not granted:
         raise refusal(refused)
     limits = reduce(strictest, (answer.paths[0].limits for answer in granted))

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fleeting.core.ceremony import BreakGlassTerms, Escalation, PlanTerms
 from fleeting.core.durations import format_duration, parse_duration
 from fleeting.core.model import (
     AccessRequest,
@@ -49,13 +50,23 @@ _STRENGTH = (SenderConstraint.NONE, SenderConstraint.DPOP, SenderConstraint.MTLS
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What one permit says of limits; None where it says nothing."""
+    """What one permit says of limits; None where it says nothing.
+
+    approval_in, escalation, approver_max_age: how people are asked, where they are.
+    plan: the most standing work that it permits; None: single tokens only.
+    break_glass: it is a path only for who gives a reason to go ahead at once.
+    """
 
     lifetime: timedelta | None = None
     uses: int | None = None
     bound: SenderConstraint | None = None
     approvals: tuple[ApprovalStage, ...] = ()
     step_up: StepUp | None = None
+    approval_in: timedelta | None = None
+    escalation: Escalation | None = None
+    approver_max_age: timedelta | None = None
+    plan: PlanTerms | None = None
+    break_glass: BreakGlassTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class Client:
 
     types, scopes: ceilings; None leaves the choice to policy, empty permits nothing.
     groups: its groups when it is the subject itself.
+    owner, sponsor, manager: ids of the people who answer for it; they decide nothing that it asks.
     """
 
     client_id: str
@@ -125,6 +126,9 @@ class Client:
     insecure_bearer: bool = False
     max_lifetime: timedelta | None = None
     max_uses: int | None = None
+    owner: frozenset[str] = frozenset()
+    sponsor: frozenset[str] = frozenset()
+    manager: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,7 @@ class AccessRequest:
     id: names the whole story in the ledger; txn: names the transaction on the wire.
     actors: the delegation chain, current actor first (RFC 8693 §4.1).
     key: None only where the client is declared ``insecure_bearer``.
+    break_glass: why it cannot wait for anybody, where the caller says so; no more than their word.
     """
 
     id: str
@@ -168,6 +173,7 @@ class AccessRequest:
     operations: tuple[Operation, ...]
     context: Mapping[str, AttributeValue]
     key: SenderKey | None
+    break_glass: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ _TYPE_KEYS = (
     "sensitive",
     "max_lifetime",
     "max_uses",
+    "approval_in",
 )
 _KINDS = ", ".join(FieldKind)
 
@@ -92,6 +93,7 @@ class OperationType:
 
     sensitive: its tokens are always bound to a key and limited in uses.
     id_field: the field that says which resource it is, for who asks by ids (AuthZEN §5.2).
+    approval_in: how long people have to decide where a permit does not say.
     """
 
     name: str
@@ -102,6 +104,7 @@ class OperationType:
     max_lifetime: timedelta | None = None
     max_uses: int | None = None
     id_field: str | None = None
+    approval_in: timedelta | None = None
 
 
 SCOPES = OperationType(SCOPE_TYPE, (), MappingProxyType({}), "OAuth scopes")
@@ -132,6 +135,7 @@ def declare_type(name: str, declaration: Mapping[str, object]) -> OperationType:
         max_lifetime=table.duration("max_lifetime"),
         max_uses=table.count("max_uses"),
         id_field=_id_field(table, fields),
+        approval_in=table.duration("approval_in"),
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "contains",
     "declare_type",
     "describe",
+    "describe_field",
     "details_from_claims",
     "excess",
     "find_permitting",
@@ -190,7 +191,7 @@ def describe(operation: Operation, type_: OperationType) -> str:
     Strings stand in JSON quotes, so that no value can pass for more of the sentence.
     """
     said = [
-        _describe_field(field, operation.fields.get(name))
+        describe_field(field, operation.fields.get(name))
         for name, field in type_.fields.items()
         if name in operation.fields
     ]
@@ -210,7 +211,8 @@ _LINKS: Mapping[FieldKind, str] = {
 }
 
 
-def _describe_field(field: Field, value: FieldValue | None) -> str:
+def describe_field(field: Field, value: FieldValue | None) -> str:
+    """Return one bound as ``describe`` says it: ``amount at most 5000 cent``."""
     words = _quoted(value)
     unit = f" {field.unit}" if field.unit else ""
     return f"{field.name} {_LINKS[field.kind]}{words}{unit}"

@@ -145,18 +145,35 @@ class RequestReader:
             if len(self._parties) >= _MOST_PARTIES:
                 self._parties.clear()
             parties = self._parties[key] = read_parties(body, self._decimals)
-        return AccessRequest(
-            original(row.request_id),
-            original(row.txn or ""),
-            parties.asked_by,
-            parties.subject,
-            parties.actors,
-            parties.client,
-            parties.resource,
-            _operations(body["operations"], self._decimals),
-            _attributes(body["context"]),
-            parties.key,
-        )
+        id_, txn = original(row.request_id), original(row.txn or "")
+        return _request_of(parties, id_, txn, body, self._decimals)
+
+
+def recorded_request(id_: str, txn: str, body: Members, decimals: Decimals) -> AccessRequest:
+    """Return the request that ``recording.request_json`` wrote, as far as decisions depend on it.
+
+    Raises:
+        LookupError, TypeError, ValueError: it wrote no such thing; see ``readable``.
+    """
+    return _request_of(read_parties(body, decimals), _text(id_), _text(txn), body, decimals)
+
+
+def _request_of(
+    parties: Parties, id_: str, txn: str, body: Members, decimals: Decimals
+) -> AccessRequest:
+    return AccessRequest(
+        id_,
+        txn,
+        parties.asked_by,
+        parties.subject,
+        parties.actors,
+        parties.client,
+        parties.resource,
+        _operations(body["operations"], decimals),
+        _attributes(body["context"]),
+        parties.key,
+        body.get("break_glass"),
+    )
 
 
 def read_parties(body: Members, decimals: Decimals) -> Parties:

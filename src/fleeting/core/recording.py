@@ -1,8 +1,9 @@
 """What each deed leaves in the ledger: the shape of every entry's body."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 
 from fleeting.core.durations import format_duration
 from fleeting.core.errors import OAuthError
@@ -30,15 +31,21 @@ from fleeting.core.requests import Ask
 # The same few durations bound every token.
 _format_duration = lru_cache(maxsize=1024)(format_duration)
 
+NOTHING_MORE: Mapping[str, Json] = MappingProxyType({})
+
 LONGEST_WRITTEN = 2_000
 """How much of one parameter of a refused request is kept, in characters."""
 
 
 def issued_entry(
-    request: AccessRequest, decision: Decision, token: AccessToken, at: datetime
+    request: AccessRequest,
+    decision: Decision,
+    token: AccessToken,
+    at: datetime,
+    more: Mapping[str, Json] = NOTHING_MORE,
 ) -> Entry:
-    """Record a token, the request it answers and the decision behind it."""
-    body = {**request_json(request), **decision_json(decision)}
+    """Record a token, the request it answers and the decision behind it; more: what else counts."""
+    body = {**request_json(request), **decision_json(decision), **more}
     body["token"] = {
         "issued_at": token.issued_at.isoformat(),
         "expires_at": token.expires_at.isoformat(),
@@ -104,7 +111,10 @@ def error_json(error: OAuthError) -> Json:
 
 def request_json(request: AccessRequest) -> dict[str, Json]:
     """Return all of an access request that a decision depends on."""
-    return {
+    told: dict[str, Json] = (
+        {} if request.break_glass is None else {"break_glass": request.break_glass}
+    )
+    return told | {
         "asked_by": request.asked_by.value,
         "subject": _subject_json(request.subject),
         "act": act_claim(request.actors),

@@ -39,6 +39,13 @@ _EXCHANGE_ONLY = (
     "requested_token_type",
     "audience",
 )
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_NOT_WITH_CHALLENGE = ("authorization_details", "scope", "grant_type", "plan", "access_request_id")
+_NOT_WITH_POLL = (
+    *("transaction_challenge", "request_context", "break_glass"),
+    *("subject_token", "subject_token_type", "actor_token", "actor_token_type", "resource"),
+)
+_SHORTEST_REASON, _LONGEST_REASON = 10, 500
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
 
 
@@ -64,6 +71,55 @@ class TokenRequest:
     subject_token: str | None = None
     subject_token_type: str | None = None
     actor_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """How a caller comes to people's yes, or around it.
+
+    access_request_id: of what was asked before. plan: the JSON text of standing work.
+    break_glass: why it cannot wait for anybody.
+    """
+
+    access_request_id: str | None = None
+    plan: str | None = None
+    break_glass: str | None = None
+
+
+def parse_approach(form: Form) -> Approach:
+    """Read what a token request says beside what it asks for.
+
+    Raises:
+        InvalidRequest: malformed, or two things at once.
+    """
+    plan, reason = form.get("plan"), form.get("break_glass")
+    id_ = None if form.get("access_request_id") is None else parse_request_id(form)
+    if reason is not None:
+        _check_reason(reason)
+        if plan is not None:
+            raise InvalidRequest("a plan can wait: 'plan' and 'break_glass' do not go together")
+    return Approach(id_, plan, reason)
+
+
+def parse_request_id(form: Form) -> str:
+    """Return which access request it is about.
+
+    Raises:
+        InvalidRequest: none, or no id.
+    """
+    id_ = form.require("access_request_id")
+    if not _ID.fullmatch(id_):
+        raise InvalidRequest("access_request_id is not one that this server gave out")
+    return id_
+
+
+def _check_reason(reason: str) -> None:
+    if not _SHORTEST_REASON <= len(reason.strip()) <= len(reason) <= _LONGEST_REASON:
+        raise InvalidRequest(
+            f"break_glass is the reason why this cannot wait, in {_SHORTEST_REASON} to "
+            f"{_LONGEST_REASON} characters"
+        )
+    refuse_control_characters("break_glass", reason)
 
 
 def parse_token_request(form: Form) -> TokenRequest:
@@ -136,7 +192,7 @@ def parse_challenge_request(
     Raises:
         InvalidRequest: misplaced or malformed parameters.
     """
-    for name in ("authorization_details", "scope", "grant_type"):
+    for name in _NOT_WITH_CHALLENGE:
         if form.get(name) is not None:
             raise InvalidRequest(f"parameter '{name}' does not go with a transaction challenge")
     if form.repeated:
@@ -146,6 +202,23 @@ def parse_challenge_request(
         _refuse_misplaced(form)
         return TokenRequest(CLIENT_CREDENTIALS, ask)
     return _token_exchange(form, ask)
+
+
+def parse_transaction_poll(form: Form) -> str | None:
+    """Return the id that a poll is about, or None where a challenge is answered (draft §4.2).
+
+    Raises:
+        InvalidRequest: malformed, or something came along that belongs to the challenge.
+    """
+    id_ = form.get("transaction_authorization_id")
+    if id_ is None:
+        return None
+    if not _ID.fullmatch(id_):
+        raise InvalidRequest("transaction_authorization_id is not one that this server gave out")
+    for name in (*_NOT_WITH_CHALLENGE, *_NOT_WITH_POLL):
+        if form.get(name) is not None or name in form.repeated:
+            raise InvalidRequest(f"parameter '{name}' does not go with a poll: it was asked before")
+    return id_
 
 
 def _details_json(text: str) -> Json:

@@ -1,7 +1,7 @@
 """Tell one access request's whole story from the ledger entries that belong to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
@@ -9,10 +9,16 @@ from fleeting.core.durations import format_duration, parse_duration
 from fleeting.core.evidence import ChainedEntry, EntryKind
 from fleeting.core.limits import is_at_least, parse_approval
 from fleeting.core.model import Json, SenderConstraint, Verdict
+from fleeting.core.people_story import ToldDeciding, told_deciding
 
 Members: TypeAlias = Mapping[str, Json]
 
-_REQUESTS = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED, EntryKind.ACCESS_EVALUATED)
+_REQUESTS = (
+    EntryKind.TOKEN_ISSUED,
+    EntryKind.REQUEST_PENDING,
+    EntryKind.REQUEST_REFUSED,
+    EntryKind.ACCESS_EVALUATED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,10 @@ class ToldPath:
 
 @dataclass(frozen=True, slots=True)
 class ToldAnswer:
-    """What policy said of one action of the operation at place *operation*."""
+    """What policy said of one action of the operation at place *operation*.
+
+    approved: people said yes to what policy left to them.
+    """
 
     operation: int
     action: str
@@ -61,11 +70,13 @@ class ToldAnswer:
     forbids: tuple[str, ...]
     reasons: tuple[str, ...]
     errors: tuple[str, ...]
+    approved: bool = False
 
     @property
     def permitted(self) -> bool:
         """Say whether it is in the token."""
-        return self.verdict == Verdict.PERMITTED
+        waited = self.approved and self.verdict == Verdict.NEEDS_APPROVAL
+        return waited or self.verdict == Verdict.PERMITTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,7 @@ class Story:
     asked: None where the ledger no longer knows. error: why it was refused.
     narrowed: in words, how the token is less than what was asked and permitted.
     permitted: what an enforcement point was told; None where a token was asked for.
+    deciding: what people did about it, where they had to do with it.
     events: every entry of the story, oldest first.
     """
 
@@ -98,6 +110,7 @@ class Story:
     narrowed: tuple[str, ...]
     events: tuple[ChainedEntry, ...]
     permitted: bool | None = None
+    deciding: ToldDeciding | None = None
 
     @property
     def outcome(self) -> str:
@@ -106,6 +119,8 @@ class Story:
             return "unknown"
         if self.permitted is not None:
             return "permitted" if self.permitted else "denied"
+        if self.deciding is not None and self.deciding.outcome != "granted":
+            return self.deciding.outcome
         if self.token is None:
             return "refused"
         return "granted" if all(a.permitted for a in self.answers) else "partly granted"
@@ -139,24 +154,35 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
     entry = min(requests, key=lambda chained: _relevance(chained, id_)).entry
     body = cast("Mapping[str, Any]", entry.body)
     asked = _asked(chained_at=entry.at, request_id=entry.request_id, txn=entry.txn, body=body)
+    asked_at = _first_asked(events, entry.request_id)
     held = _held(asked.key)
-    answers = tuple(_answer(member, held) for member in body.get("answers", ()))
+    approved = "approval" in body and entry.kind is EntryKind.TOKEN_ISSUED
+    answers = tuple(_answer(member, held, approved=approved) for member in body.get("answers", ()))
     token = _token(entry.jti, body["token"]) if entry.kind is EntryKind.TOKEN_ISSUED else None
     return Story(
-        asked=asked,
+        asked=asked if asked_at is None else replace(asked, at=asked_at),
         policy_digest=body.get("policy_digest"),
         answers=answers,
         token=token,
         error=body.get("error"),
-        narrowed=() if token is None else _narrowed(answers, token),
+        narrowed=() if token is None else _narrowed(answers, token, agreed=approved),
         events=tuple(events),
         permitted=body["permitted"] if entry.kind is EntryKind.ACCESS_EVALUATED else None,
+        deciding=told_deciding(events, entry.request_id),
     )
 
 
-def _relevance(chained: ChainedEntry, id_: str) -> tuple[bool, bool]:
+def _first_asked(events: Sequence[ChainedEntry], id_: str) -> datetime | None:
+    """Return when what waited for people was asked; None: it did not wait."""
+    pending = EntryKind.REQUEST_PENDING
+    asked = (it.entry for it in events if it.entry.kind is pending)
+    return next((entry.at for entry in asked if entry.request_id == id_), None)
+
+
+def _relevance(chained: ChainedEntry, id_: str) -> tuple[bool, bool, bool]:
     entry = chained.entry
-    return entry.request_id != id_, entry.kind is not EntryKind.TOKEN_ISSUED
+    pending = entry.kind is EntryKind.REQUEST_PENDING
+    return entry.request_id != id_, entry.kind is not EntryKind.TOKEN_ISSUED, not pending
 
 
 def _asked(
@@ -205,7 +231,7 @@ def _token(jti: str | None, token: Mapping[str, Any]) -> ToldToken:
     )
 
 
-def _answer(answer: Mapping[str, Any], held: SenderConstraint) -> ToldAnswer:
+def _answer(answer: Mapping[str, Any], held: SenderConstraint, *, approved: bool) -> ToldAnswer:
     return ToldAnswer(
         operation=answer["operation"],
         action=answer["action"],
@@ -214,6 +240,7 @@ def _answer(answer: Mapping[str, Any], held: SenderConstraint) -> ToldAnswer:
         forbids=tuple(answer["forbids"]),
         reasons=tuple(answer["reasons"]),
         errors=tuple(answer["errors"]),
+        approved=approved,
     )
 
 
@@ -285,7 +312,8 @@ def _more_uses(other: int | None, chosen: int | None) -> bool:
     return other is None or other > chosen
 
 
-def _narrowed(answers: Sequence[ToldAnswer], token: ToldToken) -> tuple[str, ...]:
+def _narrowed(answers: Sequence[ToldAnswer], token: ToldToken, *, agreed: bool) -> tuple[str, ...]:
+    """Return how *token* is less; agreed: people made it what it is, within policy."""
     words = [
         f"{answer.action} of operation {answer.operation + 1} was left out: "
         + ("; ".join(answer.reasons) or answer.verdict)
@@ -296,7 +324,7 @@ def _narrowed(answers: Sequence[ToldAnswer], token: ToldToken) -> tuple[str, ...
     if any(limits != chosen[0] for limits in chosen):
         words.append("of several chosen paths, the strictest limits hold for the whole token")
     shortest = min(_lifetime(cast("Mapping[str, Any]", limits)) for limits in chosen)
-    if token.expires_at - token.issued_at < shortest:
+    if token.expires_at - token.issued_at < shortest and not agreed:
         words.append(
             f"it ends with the subject token, not after the {format_duration(shortest)} permitted"
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fleeting.core.ceremony import parse_break_glass, parse_escalation, parse_plan
 from fleeting.core.declaring import UNSAFE, nearest, shown
 from fleeting.core.limits import Terms, parse_approval, parse_duration
 from fleeting.core.model import SenderConstraint, StepUp
@@ -99,6 +100,11 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "step_up": _acrs,
     "max_age": parse_duration,
     "bound": _bound,
+    "approval_in": parse_duration,
+    "escalate": parse_escalation,
+    "approver_max_age": parse_duration,
+    "plan": parse_plan,
+    "break_glass": parse_break_glass,
     "accept": _accepted,
 }
 _ON_BOTH = ("id", "description", "reason", "accept")
@@ -147,6 +153,11 @@ def _assemble(values: Mapping[str, Any]) -> Annotations:
             bound=values.get("bound"),
             approvals=values.get("approval", ()),
             step_up=step_up,
+            approval_in=values.get("approval_in"),
+            escalation=values.get("escalate"),
+            approver_max_age=values.get("approver_max_age"),
+            plan=values.get("plan"),
+            break_glass=values.get("break_glass"),
         ),
         accepts=values.get("accept", ()),
     )

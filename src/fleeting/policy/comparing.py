@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from enum import StrEnum
 
-from fleeting.core.model import ActionDecision, Decision, Limits, Verdict
+from fleeting.core.model import ActionDecision, Decision
+from fleeting.policy.replaying import Change, change_between
 
 
 class Difference(StrEnum):
-    """What a candidate's decision changes, the gravest first.
+    """What a candidate's decision changes, the gravest first; see ``replaying.Change``.
 
-    REFUSED_OTHERWISE: both refuse, with different verdicts.
+    REFUSED_OTHERWISE: neither gives access at once, with different verdicts.
     """
 
     NEWLY_PERMITTED = "newly_permitted"
@@ -35,17 +36,16 @@ def _differences(live: Decision, candidate: Decision) -> Iterator[Difference]:
 
 def compare_answers(live: ActionDecision, candidate: ActionDecision) -> Difference:
     """Return the difference between two answers to the same question."""
-    permitted, would_be = _granted(live), _granted(candidate)
-    if permitted is None and would_be is None:
-        same = live.verdict is candidate.verdict
-        return Difference.SAME if same else Difference.REFUSED_OTHERWISE
-    if permitted is None:
-        return Difference.NEWLY_PERMITTED
-    if would_be is None:
-        return Difference.NEWLY_DENIED
-    return Difference.SAME if permitted == would_be else Difference.LIMITS_CHANGED
+    change = change_between(live, candidate)
+    if change is not Change.OTHERWISE:
+        return _OF_CHANGES[change]
+    same = live.verdict is candidate.verdict
+    return Difference.SAME if same else Difference.REFUSED_OTHERWISE
 
 
-def _granted(answer: ActionDecision) -> Limits | None:
-    """Return the limits that *answer* grants access with, or None where it refuses."""
-    return answer.paths[0].limits if answer.verdict is Verdict.PERMITTED else None
+_OF_CHANGES = {
+    Change.SAME: Difference.SAME,
+    Change.NEWLY_PERMITTED: Difference.NEWLY_PERMITTED,
+    Change.NEWLY_DENIED: Difference.NEWLY_DENIED,
+    Change.LIMITS_CHANGED: Difference.LIMITS_CHANGED,
+}

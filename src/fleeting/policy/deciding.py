@@ -32,7 +32,7 @@ from fleeting.policy.schema import UNLIMITED_USES, PolicyWorld, action_id
 UNEVALUATED = "policy could not be evaluated for this request"
 """All that a caller learns of an error in a policy."""
 
-UNAPPROVED = "this needs approval by people, and approvals are not available yet"
+UNAPPROVED = "this needs approval by people"
 """All that a caller learns of approvals: who would approve stands in the ledger."""
 
 
@@ -103,12 +103,22 @@ class Deciding:
         permits = self._engine.permits(asked.id, facts)
         if permits.errors:
             return asked.failed(permits.errors)
-        if not permits.satisfied:
+        open_ = self._open(permits.satisfied, facts.request)
+        if not open_:
             return self._unpermitted(asked, facts)
         type_ = self._world.types.get(asked.operation.type)
         above = ceilings(facts.request, type_, hard_cap=self._world.hard_cap)
-        asked = replace(asked, paths=self._paths(permits.satisfied, above, facts))
+        asked = replace(asked, paths=self._paths(open_, above, facts))
         return self._unless_forbidden(asked, facts, above)
+
+    def _open(self, permits: Sequence[str], request: AccessRequest) -> Sequence[str]:
+        """Return which satisfied permits are a path for *request*: break-glass only with a reason.
+
+        A reason opens a path; it is never a reason by itself.
+        """
+        if request.break_glass is not None:
+            return permits
+        return [id_ for id_ in permits if self._policies[id_].terms.break_glass is None]
 
     def _paths(self, permits: Iterable[str], above: Ceilings, facts: Facts) -> tuple[Path, ...]:
         paths = [Path(id_, above.over(self._policies[id_].terms)) for id_ in permits]
@@ -171,7 +181,7 @@ class Asked:
 
 
 def _ceilings_of(request: AccessRequest) -> Hashable:
-    """Return all that the ceilings and the client's own bounds depend on, the type aside."""
+    """Return all that the ceilings and the open paths depend on, the type aside."""
     client, resource = request.client, request.resource
     return (
         client.types,
@@ -181,6 +191,7 @@ def _ceilings_of(request: AccessRequest) -> Hashable:
         client.max_uses,
         resource.max_lifetime,
         resource.max_uses,
+        request.break_glass is None,
         None if request.key is None else request.key.constraint,
     )
 

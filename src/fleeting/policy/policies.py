@@ -32,6 +32,12 @@ class Policy:
     accepts: tuple[str, ...] = ()
 
     @property
+    def conditions(self) -> list[Node]:
+        """Return its conditions in their order, each with its ``kind`` and its ``body``."""
+        found: list[Node] = self.node["conditions"]
+        return found
+
+    @property
     def reads_limits(self) -> bool:
         """Say whether it looks at the limits about to be granted."""
         return any(path[:1] == ("limits",) for path in self.reads.context)

@@ -31,6 +31,9 @@ _CLIENT_KEYS = (
     "insecure_bearer",
     "max_lifetime",
     "max_uses",
+    "owner",
+    "sponsor",
+    "manager",
 )
 _PROVIDER_KEYS = ("issuer", "jwks_uri", "jwks_file", "audience", "claims", "subject_prefix")
 _SHA256_HEX_DIGITS = 64
@@ -108,6 +111,9 @@ def declare_client(table: Table) -> ClientDeclaration:
         insecure_bearer=table.flag("insecure_bearer"),
         max_lifetime=table.duration("max_lifetime"),
         max_uses=table.count("max_uses"),
+        owner=_people(table, "owner"),
+        sponsor=_people(table, "sponsor"),
+        manager=_people(table, "manager"),
     )
     jwks_file, secret = table.text("jwks_file"), _secret(table)
     if (jwks_file is None) == (secret is None):
@@ -115,6 +121,16 @@ def declare_client(table: Table) -> ClientDeclaration:
             "", f"client {client_id!r} needs one of jwks_file (private_key_jwt) and secret_sha256"
         )
     return ClientDeclaration(client, jwks_file, secret)
+
+
+def _people(table: Table, key: str) -> frozenset[str]:
+    """Return the ids of those who answer for a client: one in quotes, or an array of them."""
+    one = isinstance(table.values.get(key), str)
+    people = (table.text(key) or "",) if one else table.strings(key)
+    for person in people:
+        if not person or len(person) > _LONGEST_ID or not person.isprintable():
+            raise table.refuse(key, 'must name people by their ids, such as "alice"')
+    return frozenset(people)
 
 
 def _grant_types(table: Table) -> frozenset[str]:

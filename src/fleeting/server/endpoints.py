@@ -1,23 +1,26 @@
 """Form endpoints: read a bounded body, call the use case, answer. Raw ASGI: they are hot (D8)."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from time import perf_counter
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any
 
-import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from fleeting.core.errors import InvalidRequest, OAuthError, RequestTooLarge, ServerError
+from fleeting.core.errors import InvalidRequest, OAuthError, RequestTooLarge
 from fleeting.core.forms import parse_form
+from fleeting.server.answering import Rendered, send_answer
 from fleeting.server.metrics import Metrics
-from fleeting.server.rendering import Header, encode, headers, render_error
+from fleeting.server.rendering import encode, render_error
 from fleeting.server.world import new_id
 from fleeting.usecases.calling import Call
+from fleeting.usecases.waiting import LONGEST_WAIT
+
+NO_WAIT = timedelta(0)
 
 _FORM = b"application/x-www-form-urlencoded"
-
-log = structlog.get_logger("fleeting.server")
+_WAIT = re.compile(rb"wait[ \t]*=[ \t]*\"?([0-9]{1,6})\"?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +40,22 @@ class FormEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        started, request_id = perf_counter(), new_id()
-        self.metrics.in_flight += 1
-        try:
-            status, body, extra, error = await self._answer(scope, receive, request_id)
-        finally:
-            self.metrics.in_flight -= 1
-        nonce = None if self.nonce is None else self.nonce()
-        fields = headers(request_id, body, nonce=nonce, extra=extra)
-        observe(self, request_id, status, error, perf_counter() - started)
-        await send({"type": "http.response.start", "status": status, "headers": fields})
-        await send({"type": "http.response.body", "body": body})
+        request_id = new_id()
+        answering = self._answer(scope, receive, request_id)
+        await send_answer(self, request_id, answering, send, nonce=self.nonce)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, request_id: str
-    ) -> tuple[int, bytes, tuple[Header, ...], str]:
-        try:
-            call = await self._read(scope, receive, request_id)
-            answer = await self.use_case(call)
-        except OAuthError as error:
-            explain(self.name, request_id, error)
-            return (*render_error(error, request_id), error.error)
-        except Exception:
-            log.exception("bug", endpoint=self.name, request_id=request_id)
-            return (*render_error(ServerError("a fault of ours"), request_id), ServerError.error)
-        return 200, b"" if answer is None else encode(answer), (), ""
+    def refuse(self, error: OAuthError, request_id: str) -> Rendered:
+        """Return what a client reads of *error* (RFC 6749 §5.2)."""
+        return render_error(error, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> bytes:
+        answer = await self.use_case(await self._read(scope, receive, request_id))
+        return b"" if answer is None else encode(answer)
 
     async def _read(self, scope: Scope, receive: Receive, request_id: str) -> Call:
         authorization: list[str] = []
         proofs: list[str] = []
+        preferences: list[bytes] = []
         content_type = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -74,51 +64,26 @@ class FormEndpoint:
                 proofs.append(value.decode("latin-1"))
             elif name == b"content-type":
                 content_type = value
+            elif name == b"prefer":
+                preferences.append(value)
         if content_type.partition(b";")[0].strip().lower() != _FORM:
             raise InvalidRequest(f"send a body of type {_FORM.decode()}")
         body = await read_body(receive, self.max_body_bytes)
         form = parse_form(body)
-        return Call(request_id, "POST", self.uri, form, tuple(authorization), tuple(proofs))
+        wait = preferred_wait(preferences) if preferences else NO_WAIT
+        return Call(request_id, "POST", self.uri, form, tuple(authorization), tuple(proofs), wait)
 
 
-class Observed(Protocol):
-    """What is measured: an endpoint."""
+def preferred_wait(fields: Iterable[bytes]) -> timedelta:
+    """Return how long the caller would rather wait than be told to come again (RFC 7240 §4.3).
 
-    @property
-    def name(self) -> str:
-        """Its path."""
-        ...
-
-    @property
-    def metrics(self) -> Metrics:
-        """Where its answers are counted."""
-        ...
-
-
-def observe(endpoint: Observed, request_id: str, status: int, error: str, seconds: float) -> None:
-    """Count and log one answer."""
-    endpoint.metrics.answered(endpoint.name, error or "ok", seconds)
-    log.info(
-        "answered",
-        endpoint=endpoint.name,
-        request_id=request_id,
-        status=status,
-        outcome=error or "ok",
-        milliseconds=round(seconds * 1000, 2),
-    )
-
-
-def explain(endpoint: str, request_id: str, error: OAuthError) -> None:
-    """Log what only the log may know; descriptions and details never hold a credential."""
-    write = log.warning if error.status >= 500 else log.info  # noqa: PLR2004 -- HTTP
-    write(
-        "refused",
-        endpoint=endpoint,
-        request_id=request_id,
-        error=error.error,
-        description=error.description,
-        detail=error.detail,
-    )
+    What is no such preference is not understood, and does no harm (RFC 7240 §2).
+    """
+    for preference in b",".join(fields).split(b","):
+        found = _WAIT.fullmatch(preference.partition(b";")[0].strip())
+        if found is not None:
+            return min(timedelta(seconds=int(found[1])), LONGEST_WAIT)
+    return NO_WAIT
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

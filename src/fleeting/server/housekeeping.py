@@ -12,10 +12,12 @@ from fleeting import __version__
 from fleeting.core.evidence import Entry, EntryKind, checkpoint_body
 from fleeting.core.model import Json
 from fleeting.ports import StoreUnavailableError, Write
+from fleeting.server.pulse import EVERY
 from fleeting.server.wiring import Worker
 
 _KEYS_EVERY = timedelta(seconds=1)
 _POLICIES_EVERY = timedelta(milliseconds=150)
+_REQUESTS_EVERY = timedelta(seconds=2)
 _PRUNE_EVERY = timedelta(seconds=30)
 _PRUNE_ROWS = 5_000
 _PRUNE_BATCHES = 60
@@ -34,10 +36,13 @@ async def life(worker: Worker) -> AsyncIterator[None]:
         await worker.store.open()
         stack.push_async_callback(worker.store.close)
         await worker.reloading.begin()
+        stack.push_async_callback(worker.asking.close)
+        await worker.asking.begin()
         await _record(worker, EntryKind.SERVER_STARTED)
         stack.push_async_callback(_farewell, worker)
         for task in _tasks(worker):
             stack.push_async_callback(_stop, task)
+        stack.callback(worker.pulse.stop)
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         gc.set_threshold(_GC_THRESHOLD)
@@ -59,11 +64,24 @@ def _tasks(worker: Worker) -> list["asyncio.Task[None]"]:
     async def checkpoint() -> None:
         await sign_checkpoint(worker)
 
+    async def follow_requests() -> None:
+        await worker.asking.counter.waiting.follow()
+
+    async def end_requests() -> None:
+        await worker.asking.rounds.go()
+
+    async def count_requests() -> None:
+        worker.asking.show()
+
     rounds = (
+        (follow_requests, timedelta(0)),
+        (end_requests, _REQUESTS_EVERY),
+        (count_requests, _KEYS_EVERY),
         (follow_keys, _KEYS_EVERY),
         (follow_policies, _POLICIES_EVERY),
         (prune, _PRUNE_EVERY),
         (checkpoint, worker.settings.checkpoint_every),
+        (worker.pulse.round, EVERY),
     )
     return [asyncio.create_task(_repeat(deed, every)) for deed, every in rounds]
 

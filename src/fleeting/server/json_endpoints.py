@@ -3,18 +3,17 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from fleeting.core.client_auth import ASSERTION_TYPE
-from fleeting.core.errors import InvalidRequest, OAuthError, ServerError
+from fleeting.core.errors import InvalidRequest, OAuthError
 from fleeting.core.forms import Form
-from fleeting.server.endpoints import explain, observe, read_body
+from fleeting.server.answering import Rendered, send_answer
+from fleeting.server.endpoints import read_body
 from fleeting.server.metrics import Metrics
-from fleeting.server.rendering import Header, encode, headers, render_message
+from fleeting.server.rendering import encode, render_message
 from fleeting.server.world import new_id
 from fleeting.usecases.calling import Call
 from fleeting.usecases.evaluate_access import Question
@@ -22,8 +21,6 @@ from fleeting.usecases.evaluate_access import Question
 _JSON = b"application/json"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_RECORDED = 200
-
-log = structlog.get_logger("fleeting.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +35,25 @@ class JsonEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        started, request_id = perf_counter(), new_id()
-        asked_as = _header(scope, b"x-request-id")
-        self.metrics.in_flight += 1
-        try:
-            status, body, extra, error = await self._answer(scope, receive, request_id, asked_as)
-        finally:
-            self.metrics.in_flight -= 1
+        request_id, asked_as = new_id(), first_header(scope, b"x-request-id")
+        answering = self._answer(scope, receive, request_id, asked_as)
         # AuthZEN §10.1.3: MUST be the enforcement point's own identifier, if it sent one.
-        fields = headers(asked_as or request_id, body, extra=extra)
-        observe(self, request_id, status, error, perf_counter() - started)
-        await send({"type": "http.response.start", "status": status, "headers": fields})
-        await send({"type": "http.response.body", "body": body})
+        await send_answer(self, request_id, answering, send, told_id=asked_as)
+
+    def refuse(self, error: OAuthError, _: str) -> Rendered:
+        """Return what an enforcement point reads of *error* (AuthZEN §10.1.2)."""
+        return render_message(error)
 
     async def _answer(
         self, scope: Scope, receive: Receive, request_id: str, asked_as: str
-    ) -> tuple[int, bytes, tuple[Header, ...], str]:
-        try:
-            _check_media_type(scope)
-            body = await read_body(receive, self.max_body_bytes)
-            call = _call(scope, request_id, self.uri)
-            answer = await self.use_case(Question(call, body, asked_as[:_LONGEST_RECORDED]))
-        except OAuthError as error:
-            explain(self.name, request_id, error)
-            return (*render_message(error), error.error)
-        except Exception:
-            log.exception("bug", endpoint=self.name, request_id=request_id)
-            return (*render_message(ServerError("a fault of ours")), ServerError.error)
-        return 200, encode(answer), (), ""
+    ) -> bytes:
+        _check_media_type(scope)
+        body = await read_body(receive, self.max_body_bytes)
+        call = call_by_header(scope, request_id, "POST", self.uri)
+        return encode(await self.use_case(Question(call, body, asked_as[:_LONGEST_RECORDED])))
 
 
-def _call(scope: Scope, request_id: str, uri: str) -> Call:
+def call_by_header(scope: Scope, request_id: str, method: str, uri: str) -> Call:
     """Return the call, with its credentials from the header: the body has no room for any.
 
     A client that authenticates with ``private_key_jwt`` sends its assertion as a bearer
@@ -77,9 +62,9 @@ def _call(scope: Scope, request_id: str, uri: str) -> Call:
     sent = tuple(v.decode("latin-1") for name, v in scope["headers"] if name == b"authorization")
     scheme, _, credentials = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
-        return Call(request_id, "POST", uri, Form({}, {}), sent)
+        return Call(request_id, method, uri, Form({}, {}), sent)
     asserted = {"client_assertion": credentials.strip(), "client_assertion_type": ASSERTION_TYPE}
-    return Call(request_id, "POST", uri, Form(asserted, {}))
+    return Call(request_id, method, uri, Form(asserted, {}))
 
 
 def _check_media_type(scope: Scope) -> None:
@@ -88,7 +73,7 @@ def _check_media_type(scope: Scope) -> None:
         raise InvalidRequest("send a JSON object, with Content-Type: application/json")
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def first_header(scope: Scope, name: bytes) -> str:
     """Return the first value of a header that can be sent back as it came, or nothing."""
     sent = (value.decode("latin-1") for key, value in scope["headers"] if key == name)
     first = next(sent, "")

@@ -44,7 +44,14 @@ class Metrics:
             "Answers of compiled policies that the Cedar engine did not confirm: all denied",
             registry=self._registry,
         )
+        self._streams = Gauge(
+            "fleeting_revocation_streams",
+            "Guards that follow revocations by a stream",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self._policy = _PolicyMetrics(self._registry)
+        self.requests = RequestMetrics(self._registry)
         self._observe: dict[
             tuple[str, str], tuple[Callable[[], None], Callable[[float], None]]
         ] = {}
@@ -64,6 +71,10 @@ class Metrics:
     def disagreed(self) -> None:
         """Count an answer that the Cedar engine did not confirm."""
         self._disagreements.inc()
+
+    def streams(self, more: int) -> None:
+        """Count *more* streams of revocations, or fewer."""
+        self._streams.inc(more)
 
     def reloaded(self, outcome: str) -> None:
         """Count one attempt to put another policy set in force."""
@@ -88,6 +99,40 @@ class Metrics:
         everyone = CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)
+
+
+class RequestMetrics:
+    """What is told of access requests that people decide."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = Counter(
+            "fleeting_access_requests",
+            "What happened to access requests (pending, collected, break_glass, expired, ended, "
+            "review_overdue)",
+            ["event"],
+            registry=registry,
+        )
+        self._pending = Gauge(
+            "fleeting_access_requests_pending",
+            "Access requests that wait for people, as every worker knows them",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._waiting = Gauge(
+            "fleeting_callers_waiting",
+            "Callers whose answer is held back until people decide",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    def happened(self, event: str) -> None:
+        """Count one event."""
+        self._events.labels(event).inc()
+
+    def show(self, pending: int, waiting: int) -> None:
+        """Say how many wait now."""
+        self._pending.set(pending)
+        self._waiting.set(waiting)
 
 
 class _PolicyMetrics:

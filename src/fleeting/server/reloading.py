@@ -128,7 +128,10 @@ class Reloading:
         try:
             await self._put_in_force(state)
         except UnusableSetError as error:
-            told = f"{error} ('fleeting policy load' puts the policy directory in force instead)"
+            told = (
+                f"nothing can be served: {error}\n"
+                "'fleeting policy load' puts the policy directory in force instead"
+            )
             raise UnusableSetError(told) from error
         self._tell_directory(problem)
         if not problem:

@@ -45,6 +45,8 @@ def render_error(error: OAuthError, request_id: str) -> tuple[int, bytes, tuple[
         "error_description": printable(error.description),
         "request_id": request_id,
     }
+    if error.members:
+        members.update(error.members)
     if error.would_allow:
         members["would_allow"] = list(error.would_allow)
     return error.status, encode(members), tuple(_extra_headers(error))

@@ -27,9 +27,13 @@ from fleeting.ports import (
     TOKEN_GRACE,
     Page,
     PolicySetRecord,
+    Published,
+    Record,
+    RecordKind,
     SeenDirectory,
     StoreUnavailableError,
 )
+from fleeting.stores import record_reads
 from fleeting.stores.periods import Period, period_spans, read_stretch, stretches
 from fleeting.stores.pruning import Pruner
 from fleeting.stores.schema import (
@@ -132,6 +136,38 @@ class SqlArchive:
         query = select(policy_directories).order_by(*order).limit(1)
         row = await self._read(lambda connection: connection.execute(query).first())
         return None if row is None else seen_directory(*row)
+
+    async def record(self, kind: RecordKind, id_: str) -> Record | None:
+        """See ``ports.Records``."""
+        query = record_reads.one(kind, id_)
+        found = await self._read(lambda it: record_reads.read_records(it, query))
+        return found[0] if found else None
+
+    async def records(
+        self, kind: RecordKind, *, states: Collection[str] = (), limit: int = 1000
+    ) -> Sequence[Record]:
+        """See ``ports.Records``."""
+        query = record_reads.latest(kind, states, limit)
+        return await self._read(lambda it: record_reads.read_records(it, query))
+
+    async def records_changed(
+        self, kind: RecordKind, since: datetime, limit: int = 1000
+    ) -> Sequence[Record]:
+        """See ``ports.Records``."""
+        query = record_reads.changed(kind, since, limit)
+        return await self._read(lambda it: record_reads.read_records(it, query))
+
+    async def records_due(
+        self, kind: RecordKind, states: Collection[str], at: datetime, limit: int = 1000
+    ) -> Sequence[Record]:
+        """See ``ports.Records``."""
+        query = record_reads.due(kind, states, at, limit)
+        return await self._read(lambda it: record_reads.read_records(it, query))
+
+    async def published(self, after: int, limit: int = 1000) -> Sequence[Published]:
+        """See ``ports.Records``."""
+        query = record_reads.beyond(after, limit)
+        return await self._read(lambda it: record_reads.read_cutoffs(it, query))
 
     async def prune(
         self,

@@ -31,13 +31,24 @@ from fleeting.ports import (
     Page,
     PolicySetRecord,
     PolicyState,
+    Published,
+    Record,
+    RecordKind,
     SeenDirectory,
     StoreUnavailableError,
     Write,
 )
 from fleeting.stores.group_commit import GroupCommit
 from fleeting.stores.pruning import Link, new_chain, plan, pruned_entry
-from fleeting.stores.settlement import ClaimKey, Settlement, UseKey
+from fleeting.stores.record_tables import DONE_WITH, PASSING
+from fleeting.stores.settlement import (
+    ClaimKey,
+    CutoffKey,
+    RecordKey,
+    Settlement,
+    UseKey,
+    cut_off,
+)
 
 T = TypeVar("T")
 
@@ -56,6 +67,8 @@ class MemoryTables:
     policy: PolicyState = NOTHING_LOADED
     policy_sets: dict[str, KeptPolicySet] = field(default_factory=dict)
     directories: dict[str, SeenDirectory] = field(default_factory=dict)
+    records: dict[RecordKey, Record] = field(default_factory=dict)
+    published: list[Published] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -92,7 +105,8 @@ class MemoryStore:
     async def find(self, jti: str) -> TokenRecord | None:
         """See ``ports.Tokens``."""
         self._check()
-        return self.tables.tokens.get(jti)
+        found = self.tables.tokens.get(jti)
+        return None if found is None else cut_off(found, _cut(self.tables))
 
     async def policy_state(self) -> PolicyState:
         """See ``ports.PolicySets``."""
@@ -116,6 +130,41 @@ class MemoryStore:
         self._check()
         seen = self.tables.directories.values()
         return max(seen, key=lambda it: (it.place == place, it.at, it.place), default=None)
+
+    async def record(self, kind: RecordKind, id_: str) -> Record | None:
+        """See ``ports.Records``."""
+        self._check()
+        return self.tables.records.get((kind, id_))
+
+    async def records(
+        self, kind: RecordKind, *, states: Collection[str] = (), limit: int = 1000
+    ) -> Sequence[Record]:
+        """See ``ports.Records``."""
+        found = [it for it in self._of(kind) if not states or it.state in states]
+        return sorted(found, key=lambda it: (it.changed_at, it.id), reverse=True)[:limit]
+
+    async def records_changed(
+        self, kind: RecordKind, since: datetime, limit: int = 1000
+    ) -> Sequence[Record]:
+        """See ``ports.Records``."""
+        found = [it for it in self._of(kind) if it.changed_at >= since]
+        return sorted(found, key=lambda it: (it.changed_at, it.id))[:limit]
+
+    async def records_due(
+        self, kind: RecordKind, states: Collection[str], at: datetime, limit: int = 1000
+    ) -> Sequence[Record]:
+        """See ``ports.Records``."""
+        due = [(it.due_at, it.id, it) for it in self._of(kind) if it.due_at and it.due_at <= at]
+        return [it for _, _, it in sorted(due, key=lambda it: it[:2]) if it.state in states][:limit]
+
+    async def published(self, after: int, limit: int = 1000) -> Sequence[Published]:
+        """See ``ports.Records``."""
+        self._check()
+        return [it for it in self.tables.published if it.number > after][:limit]
+
+    def _of(self, kind: RecordKind) -> Iterator[Record]:
+        self._check()
+        return (it for (of, _), it in list(self.tables.records.items()) if of is kind)
 
     async def story(self, id_: str) -> Sequence[ChainedEntry]:
         """See ``ports.Evidence``."""
@@ -193,6 +242,8 @@ class MemoryStore:
         with self.tables.lock:
             count = _prune_proofs(self.tables, now, limit)
             count += _prune_tokens(self.tables, now - grace, limit - count)
+            count += _prune_records(self.tables, now, limit - count)
+            count += _prune_published(self.tables, now, limit - count)
             if ledger_before is not None:
                 count += self._prune_ledger(now, ledger_before, limit - count, sign)
             return count
@@ -214,12 +265,15 @@ class MemoryStore:
             taken = {key: claims[key].expires_at for key in fresh}
             tokens, uses = dict(tables.tokens), dict(tables.uses)
             settlement = Settlement(fresh, tokens, uses, self._clock.now(), tables.policy)
+            settlement.revisions = {key: it.revision for key, it in tables.records.items()}
+            settlement.cut = _cut(tables)
             outcomes = settlement.settle(writes)
             self._head = self._append(self._head, settlement.entries)
             tables.proofs.update((key, taken[key]) for key in taken.keys() - settlement.fresh)
             tables.tokens.update(settlement.issued | settlement.changed)
             tables.uses.update(settlement.spent)
             _save_policy(tables, settlement)
+            _save_records(tables, settlement)
         return outcomes
 
     def _append(self, head: ChainHead, entries: Sequence[Entry]) -> ChainHead:
@@ -260,6 +314,24 @@ class MemoryStore:
             raise StoreUnavailableError("the memory store is made to be unavailable")
 
 
+def _cut(tables: MemoryTables) -> dict[CutoffKey, datetime]:
+    cut: dict[CutoffKey, datetime] = {}
+    for each in (published.cutoff for published in tables.published):
+        cut[each.kind, each.value] = max(each.at, cut.get((each.kind, each.value), each.at))
+    return cut
+
+
+def _save_records(tables: MemoryTables, settlement: Settlement) -> None:
+    for key, record in settlement.records.items():
+        if record is None:
+            tables.records.pop(key, None)
+        else:
+            tables.records[key] = record
+    for cutoff in settlement.cutoffs:
+        last = tables.published[-1].number if tables.published else 0
+        tables.published.append(Published(last + 1, cutoff))
+
+
 def _within(at_us: int, low: int | None, high: int | None) -> bool:
     return (low is None or at_us >= low) and (high is None or at_us < high)
 
@@ -287,6 +359,21 @@ def _prune_proofs(tables: MemoryTables, now: datetime, limit: int) -> int:
     for key in expired:
         del tables.proofs[key]
     return len(expired)
+
+
+def _prune_records(tables: MemoryTables, now: datetime, limit: int) -> int:
+    due = (it for it in tables.records.items() if it[1].due_at and it[1].due_at <= now)
+    done = [key for key, it in due if key[0] in PASSING or it.state in DONE_WITH][:limit]
+    for key in done:
+        del tables.records[key]
+    return len(done)
+
+
+def _prune_published(tables: MemoryTables, now: datetime, limit: int) -> int:
+    """Forget cut-offs that nothing alive is under; the newest stays, for its number."""
+    forgotten = [it for it in tables.published[:-1] if it.cutoff.until <= now][:limit]
+    tables.published = [it for it in tables.published if it not in forgotten]
+    return len(forgotten)
 
 
 def _prune_tokens(tables: MemoryTables, cut: datetime, limit: int) -> int:

@@ -27,9 +27,17 @@ from fleeting.ports import (
 )
 from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import CONNECT_SECONDS
+from fleeting.stores.postgres_records import load_cut, load_revisions, lock, save_records
 from fleeting.stores.pruning import PING_LIFE, new_chain
-from fleeting.stores.schema import directory_row, kept_row, token_record, token_row
-from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
+from fleeting.stores.schema import (
+    directory_row,
+    kept_row,
+    policy_state_of,
+    state_row,
+    token_record,
+    token_row,
+)
+from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, cut_off, use_key
 
 WRITE_SECONDS = 5
 """How long a batch, or one statement of it, may take."""
@@ -73,10 +81,11 @@ _MOVE_HEAD = (
 )
 _SAVE_ALONE = f"{_SAVE} SELECT 1"
 
-_POLICY = "SELECT revision, live, candidate FROM policy_state WHERE id = 1"
+_POLICY = "SELECT revision, live, candidate, live_since FROM policy_state WHERE id = 1"
 _MOVE_POLICY = (
-    "INSERT INTO policy_state VALUES (1, $1, $2, $3) ON CONFLICT (id) DO UPDATE "
-    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate"
+    "INSERT INTO policy_state VALUES (1, $1, $2, $3, $4) ON CONFLICT (id) DO UPDATE "
+    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate, "
+    "live_since = excluded.live_since"
 )
 _KEEP_SET = (
     "INSERT INTO policy_sets VALUES ($1, $2, $3, $4, $5) "
@@ -164,7 +173,9 @@ class PostgresReader(_Connection):
         """
         async with self.using() as connection:
             rows = await connection.fetch(_FIND, [storable(jti) for jti in jtis])
-        found = {record.jti: record for record in map(token_record, rows)}
+            found = {record.jti: record for record in map(token_record, rows)}
+            cut = await load_cut(connection, found.values())
+        found = {jti: cut_off(record, cut) for jti, record in found.items()}
         return [found.get(jti) for jti in jtis]
 
     async def policy(self) -> PolicyState:
@@ -217,6 +228,7 @@ class PostgresWriter(_Connection):
     async def _attempt(self, writes: Sequence[Write]) -> list[Outcome]:
         async with self.using() as connection:
             await connection.execute("BEGIN")
+            await lock(connection, writes)
             settlement = await self._load(connection, writes)
             outcomes = settlement.settle(writes)
             if settlement.fresh:
@@ -224,6 +236,8 @@ class PostgresWriter(_Connection):
                 await connection.execute(_RELEASE, *_columns(unused, 2))
             if settlement.moves:
                 await _save_policy(connection, settlement)
+            if settlement.records or settlement.cutoffs:
+                await save_records(connection, settlement)
             head = await _save(connection, self._head, settlement)
             self._head = new_chain()
             await connection.execute("COMMIT")
@@ -258,11 +272,19 @@ class PostgresWriter(_Connection):
         policy = NOTHING_LOADED
         if any(write.move is not None for write in writes):
             policy = _policy(await connection.fetchrow(f"{_POLICY} FOR UPDATE"))
-        return Settlement(fresh, tokens, uses, self._clock.now(), policy)
+        return Settlement(
+            fresh,
+            tokens,
+            uses,
+            self._clock.now(),
+            policy,
+            await load_revisions(connection, writes),
+            await load_cut(connection, tokens.values()),
+        )
 
 
 def _policy(row: Any) -> PolicyState:  # noqa: ANN401
-    return NOTHING_LOADED if row is None else PolicyState(*row)
+    return NOTHING_LOADED if row is None else policy_state_of(*row)
 
 
 async def _save_policy(connection: Any, settlement: Settlement) -> None:  # noqa: ANN401
@@ -271,8 +293,7 @@ async def _save_policy(connection: Any, settlement: Settlement) -> None:  # noqa
             await connection.execute(_KEEP_SET, *kept_row(move.keep))
         if move.directory is not None:
             await connection.execute(_SEE_DIRECTORY, *directory_row(move.directory))
-    state = settlement.policy
-    await connection.execute(_MOVE_POLICY, state.revision, state.live, state.candidate)
+    await connection.execute(_MOVE_POLICY, *state_row(settlement.policy))
 
 
 async def _save(connection: Any, head: ChainHead, settlement: Settlement) -> ChainHead:  # noqa: ANN401

@@ -22,6 +22,7 @@ from fleeting.core.evidence import (
     microseconds,
 )
 from fleeting.core.model import Json
+from fleeting.stores.record_reads import prune_records
 from fleeting.stores.schema import chains, ledger, proofs, tokens, uses
 
 _LOCK = 0x_F1EE_7147
@@ -117,6 +118,7 @@ class Pruner:
                 return 0
             count = _prune_proofs(connection, microseconds(now), limit)
             count += _prune_tokens(connection, microseconds(now - grace), limit - count)
+            count += prune_records(connection, microseconds(now), limit - count)
             if ledger_before is not None and count < limit:
                 cuts = _cuts(connection, microseconds(ledger_before), limit - count)
                 if cuts:

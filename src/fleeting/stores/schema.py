@@ -7,9 +7,9 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, 
 
 from fleeting.core.evidence import StoredEntry, instant, microseconds, original, storable
 from fleeting.core.model import TokenRecord
-from fleeting.ports import KeptPolicySet, PolicySetRecord, SeenDirectory
+from fleeting.ports import KeptPolicySet, PolicySetRecord, PolicyState, SeenDirectory
 
-REVISION = "0002"
+REVISION = "0004"
 """The migration that these tables are the result of."""
 
 metadata = MetaData()
@@ -103,6 +103,7 @@ policy_state = Table(
     Column("revision", BigInteger, nullable=False),
     Column("live", Text, nullable=False),
     Column("candidate", Text),
+    Column("live_since", BigInteger),
 )
 """One row, whose id is 1."""
 
@@ -160,6 +161,19 @@ def kept_row(kept: KeptPolicySet) -> tuple[str, int, str, str, str]:
 def kept_record(digest: str, stored_at: int, by: str, source: str) -> PolicySetRecord:
     """Return what the columns of ``policy_sets`` say of a set."""
     return PolicySetRecord(digest, instant(stored_at), original(by), original(source))
+
+
+def state_row(state: PolicyState) -> tuple[int, str, str | None, int | None]:
+    """Return *state* as the columns of ``policy_state``, but the id."""
+    since = None if state.live_since is None else microseconds(state.live_since)
+    return state.revision, state.live, state.candidate, since
+
+
+def policy_state_of(
+    revision: int, live: str, candidate: str | None, since: int | None
+) -> PolicyState:
+    """Return what the columns of ``policy_state`` say."""
+    return PolicyState(revision, live, candidate, None if since is None else instant(since))
 
 
 def directory_row(seen: SeenDirectory) -> tuple[str, str, int]:

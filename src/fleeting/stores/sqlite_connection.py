@@ -21,8 +21,16 @@ from fleeting.ports import (
 from fleeting.stores.bodies import body_text
 from fleeting.stores.engines import connect_sqlite
 from fleeting.stores.pruning import PING_LIFE, new_chain
-from fleeting.stores.schema import directory_row, kept_row, token_record, token_row
-from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, use_key
+from fleeting.stores.schema import (
+    directory_row,
+    kept_row,
+    policy_state_of,
+    state_row,
+    token_record,
+    token_row,
+)
+from fleeting.stores.settlement import ClaimKey, Settlement, UseKey, cut_off, use_key
+from fleeting.stores.sqlite_records import load_cut, load_revisions, save_records
 
 _CLAIM = "INSERT INTO proofs VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _RELEASE = "DELETE FROM proofs WHERE space = ? AND digest = ?"
@@ -39,10 +47,11 @@ _RECORD = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BEGIN_CHAIN = "INSERT INTO chains VALUES (?, ?, ?, ?)"
 _MOVE_HEAD = "UPDATE chains SET sequence = ?, hash = ?, at = ? WHERE writer = ? AND sequence = ?"
 
-_POLICY = "SELECT revision, live, candidate FROM policy_state WHERE id = 1"
+_POLICY = "SELECT revision, live, candidate, live_since FROM policy_state WHERE id = 1"
 _MOVE_POLICY = (
-    "INSERT INTO policy_state VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
-    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate"
+    "INSERT INTO policy_state VALUES (1, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+    "SET revision = excluded.revision, live = excluded.live, candidate = excluded.candidate, "
+    "live_since = excluded.live_since"
 )
 _KEEP_SET = (
     "INSERT INTO policy_sets VALUES (?, ?, ?, ?, ?) "
@@ -120,8 +129,9 @@ class SqliteReader(_Connection):
         """
         with self.using() as connection:
             found = [_token(connection, jti) for jti in jtis]
+            cut = load_cut(connection, [record for record in found if record is not None])
             self.check_file()
-            return found
+            return [None if record is None else cut_off(record, cut) for record in found]
 
     def policy(self) -> PolicyState:
         """Return which policy sets are in force.
@@ -196,7 +206,15 @@ class SqliteWriter(_Connection):
                 _load_token(connection, write.revoke.jti, tokens)
         moves = any(write.move is not None for write in writes)
         policy = _policy(connection) if moves else NOTHING_LOADED
-        return Settlement(fresh, tokens, uses, self._clock.now(), policy)
+        return Settlement(
+            fresh,
+            tokens,
+            uses,
+            self._clock.now(),
+            policy,
+            load_revisions(connection, writes),
+            load_cut(connection, tokens.values()),
+        )
 
 
 def _claim(connection: sqlite3.Connection, claim: Claim) -> bool:
@@ -206,7 +224,7 @@ def _claim(connection: sqlite3.Connection, claim: Claim) -> bool:
 
 def _policy(connection: sqlite3.Connection) -> PolicyState:
     row = connection.execute(_POLICY).fetchone()
-    return NOTHING_LOADED if row is None else PolicyState(*row)
+    return NOTHING_LOADED if row is None else policy_state_of(*row)
 
 
 def _token(connection: sqlite3.Connection, jti: str) -> TokenRecord | None:
@@ -235,6 +253,8 @@ def _save(connection: sqlite3.Connection, settlement: Settlement) -> None:
         connection.executemany(_SPEND, rows)
     if settlement.moves:
         _save_policy(connection, settlement)
+    if settlement.records or settlement.cutoffs:
+        save_records(connection, settlement)
 
 
 def _save_policy(connection: sqlite3.Connection, settlement: Settlement) -> None:
@@ -243,8 +263,7 @@ def _save_policy(connection: sqlite3.Connection, settlement: Settlement) -> None
             connection.execute(_KEEP_SET, kept_row(move.keep))
         if move.directory is not None:
             connection.execute(_SEE_DIRECTORY, directory_row(move.directory))
-    state = settlement.policy
-    connection.execute(_MOVE_POLICY, (state.revision, state.live, state.candidate))
+    connection.execute(_MOVE_POLICY, state_row(settlement.policy))
 
 
 def _append(connection: sqlite3.Connection, head: ChainHead, settlement: Settlement) -> ChainHead:

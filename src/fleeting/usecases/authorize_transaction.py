@@ -1,20 +1,40 @@
 """Answer a transaction challenge: ``POST /transaction-authorization`` (txn-challenge draft §4)."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fleeting.core.challenge import Challenge, carried_chain, challenge_resource, read_challenge
+from fleeting.core.collecting import NOT_YOURS
 from fleeting.core.context import parse_context
-from fleeting.core.errors import InvalidTransactionChallenge
+from fleeting.core.errors import (
+    AccessDenied,
+    AuthorizationPending,
+    InvalidGrant,
+    InvalidTransactionChallenge,
+)
 from fleeting.core.forms import Form
 from fleeting.core.jose import JoseError
-from fleeting.core.model import AccessRequest, AskedBy, Claim
-from fleeting.core.requests import parse_challenge_request, resolve_target
+from fleeting.core.model import (
+    AccessRequest,
+    AskedBy,
+    Claim,
+    Client,
+    SenderKey,
+    SubjectKind,
+)
+from fleeting.core.requests import (
+    parse_approach,
+    parse_challenge_request,
+    parse_transaction_poll,
+    resolve_target,
+)
 from fleeting.usecases.calling import CHALLENGE_SPACE, Call, Desk, Story
+from fleeting.usecases.collect_token import CollectToken, Coming
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.parties import PartyKeys, verified_by
-from fleeting.usecases.subjects import Subjects
+from fleeting.usecases.subjects import Subjects, client_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +47,24 @@ class AuthorizeTransaction:
     desk: Desk
     subjects: Subjects
     mint: Mint
+    collect: CollectToken
     resource_keys: PartyKeys
 
     async def __call__(self, call: Call) -> dict[str, Any]:
-        """Return the body of the token response.
+        """Return the body of the token response, or what to poll with while people decide.
 
         Raises:
             InvalidTransactionChallenge: not acceptable, or used before.
+            AuthorizationPending, SlowDown: polled, and people have not decided yet.
             OAuthError: as ``IssueToken``.
         """
         async with self.desk.story(call) as story:
             authenticated = self.desk.authenticate(story)
             key = self.desk.prove_key(story, authenticated)
+            polled = parse_transaction_poll(call.form)
+            if polled is not None:
+                asking = await self._asked_before(story, polled, authenticated.client, key)
+                return await self._collected(story, Coming(polled, asking, repeats=False))
             challenge = await self._read(story, call.form)
             asked = parse_challenge_request(
                 call.form,
@@ -61,8 +87,43 @@ class AuthorizeTransaction:
                 operations=target.operations,
                 context=parse_context(asked.ask.context, installation.context_keys),
                 key=key,
+                break_glass=parse_approach(call.form).break_glass,
             )
-            return await self.mint(story, request)
+            try:
+                return await self.mint(story, request)
+            except AuthorizationPending as pending:
+                await self.desk.use_up(story)
+                return in_draft_words(pending.members)
+
+    async def _collected(self, story: Story, coming: Coming) -> dict[str, Any]:
+        try:
+            return in_draft_words(await self.collect(story, coming))
+        except AuthorizationPending as pending:
+            pending.members = in_draft_words(pending.members)
+            raise
+
+    async def _asked_before(
+        self, story: Story, id_: str, client: Client, key: SenderKey | None
+    ) -> AccessRequest:
+        """Return the request that a poll is about, by its parties as they are declared now.
+
+        Raises:
+            InvalidGrant: there is none of this client and key that came by a challenge.
+        """
+        record = await self.collect.counter.found(id_, story.rules)
+        request = None if record is None else record.request
+        if request is None or request.client.client_id != client.client_id:
+            raise InvalidGrant(NOT_YOURS)
+        if request.asked_by is not AskedBy.CHALLENGE:
+            raise InvalidGrant("that was asked at the token endpoint: repeat the request there")
+        installation = story.rules.installation
+        resource = installation.catalogue.resources.get(request.resource.identifier)
+        if resource is None:
+            raise AccessDenied("the resource is not declared here any more")
+        subject = request.subject
+        if subject.kind is SubjectKind.CLIENT:
+            subject = client_subject(client)
+        return replace(request, client=client, key=key, resource=resource, subject=subject)
 
     async def _read(self, story: Story, form: Form) -> Challenge:
         text = form.require("transaction_challenge")
@@ -87,3 +148,10 @@ class AuthorizeTransaction:
         space = f"{CHALLENGE_SPACE}{resource}"
         story.claims.append(Claim(space, digest, challenge.expires_at, only_with_success=True))
         return challenge
+
+
+def in_draft_words(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *answer* with the id called as the draft calls it (§4.2)."""
+    told = dict(answer)
+    told["transaction_authorization_id"] = told.pop("access_request_id")
+    return told

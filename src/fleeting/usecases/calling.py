@@ -1,8 +1,10 @@
 """Who calls, and the story of the call that a refusal must be able to tell."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from fleeting.core.client_auth import (
@@ -11,10 +13,12 @@ from fleeting.core.client_auth import (
     authenticate_client,
 )
 from fleeting.core.errors import (
+    AuthorizationPending,
     InvalidClient,
     InvalidDpopProof,
     InvalidTransactionChallenge,
     OAuthError,
+    ServerError,
     TemporarilyUnavailable,
     UseDpopNonce,
 )
@@ -30,12 +34,16 @@ from fleeting.usecases.rules import Rules, RulesSource
 CHALLENGE_SPACE = "challenge:"
 """Whose ids the claims of transaction challenges are; the resource follows."""
 
+_FAULT_SECONDS = 2
+"""How long a call that a bug ended waits for its entry, before it ends without."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request, as far as the use cases care. Nothing of it is verified.
 
     proofs: the values of every ``DPoP`` header field; uri: the endpoint as we know ourselves.
+    wait: how long the answer may be held back for people to decide (RFC 7240 §4.3).
     """
 
     request_id: str
@@ -44,6 +52,7 @@ class Call:
     form: Form
     authorization: tuple[str, ...] = ()
     proofs: tuple[str, ...] = ()
+    wait: timedelta = timedelta(0)
 
     def credentials(self) -> ClientCredentials:
         """Return what the call says about who sent it."""
@@ -91,6 +100,17 @@ class Story:
             decision=self.decision,
         )
 
+    def fault(self, bug: Exception) -> Entry:
+        """Return the ledger's entry for a call that *bug* ended: its kind alone, for the ledger.
+
+        What it says may quote anything; what the call was is left out if that is what is broken.
+        """
+        error = ServerError("a fault of ours", detail=type(bug).__name__)
+        try:
+            return self.refusal(error)
+        except Exception:  # noqa: BLE001 -- whatever it is, there was a call
+            return refused_entry(self.call.request_id, error, self.now, client_id=self.client_id)
+
 
 class Budget(Protocol):
     """A bound on what strangers can make the ledger grow by (ATTACKS 33)."""
@@ -122,6 +142,9 @@ class Desk:
         """
         if story.recorded or _is_protocol(error):
             return
+        if isinstance(error, AuthorizationPending):
+            await self.use_up(story)  # no refusal
+            return
         if story.client_id is None and not self.strangers.allows(story.now):
             return
         entries = (story.refusal(error), *story.aside)
@@ -129,6 +152,29 @@ class Desk:
             await self.ledger.commit(Write(story.proofs(), record=lambda _: entries))
         except StoreUnavailableError as gone:
             raise unavailable(gone) from gone
+
+    async def use_up(self, story: Story) -> None:
+        """Use up what the call proved itself by, where nothing else is to be recorded.
+
+        Raises:
+            InvalidClient, InvalidDpopProof: it was used before.
+            TemporarilyUnavailable: the ledger cannot take it.
+        """
+        if not story.claims:
+            return
+        try:
+            await self.commit(story, Write())
+        except StoreUnavailableError as gone:
+            raise unavailable(gone) from gone
+
+    async def record_fault(self, story: Story, bug: Exception) -> None:
+        """Record that *bug* ended the call, if that is possible at once: the bug goes on anyway."""
+        if story.client_id is None and not self.strangers.allows(story.now):
+            return
+        entry = story.fault(bug)
+        with suppress(Exception):
+            async with asyncio.timeout(_FAULT_SECONDS):
+                await self.ledger.commit(Write(story.proofs(), record=lambda _: (entry,)))
 
     def authenticate(self, story: Story) -> AuthenticatedClient:
         """Say which client calls (RFC 6749 §2.3).
@@ -174,13 +220,16 @@ class Desk:
         success = write.record
 
         def record(outcome: Outcome) -> tuple[Entry, ...]:
+            if outcome.stale:
+                return tuple(success(outcome))  # to be decided again
             if outcome.replayed is None:
                 return (*success(outcome), *story.aside)
             return (story.refusal(replay_error(outcome.replayed)), *story.aside)
 
         outcome = await self.ledger.commit(
-            Write(tuple(story.claims), write.token, write.spend, write.revoke, record)
+            replace(write, claims=(*story.claims, *write.claims), record=record)
         )
+        story.claims.clear()  # they are used up, and are not to be asked for again
         if outcome.replayed is not None:
             story.recorded = True
             raise replay_error(outcome.replayed)
@@ -198,7 +247,7 @@ class Following:
         return self.story
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Record a refusal.
+        """Record a refusal, or that a bug of ours ended the call.
 
         Raises:
             TemporarilyUnavailable: the ledger cannot take the record, so nothing is answered.
@@ -207,6 +256,8 @@ class Following:
             raise unavailable(error) from error
         if isinstance(error, OAuthError):
             await self.desk.record(self.story, error)
+        elif isinstance(error, Exception):
+            await self.desk.record_fault(self.story, error)
 
 
 def _is_protocol(error: OAuthError) -> bool:

@@ -77,10 +77,15 @@ def test_users_without_groups_are_tried_where_no_provider_says_any(pay):
     assert {each.request.subject.groups for each in found} == {frozenset()}
 
 
-def test_a_condition_too_deep_to_read_is_tried_with_plain_values(pay):
-    (plain,) = pay(permit("a")).policies.values()
-    deep = replace(plain, text=permit("a", when=" || ".join(["context has acr"] * 900)))
-    assert [*cases(CLIENT, WORLD, PARTIES, [deep], NOW, 20)]
+def test_a_condition_however_deep_is_tried_at_its_values(pay):
+    (plain,) = pay(permit("a", when="context.operation.amount == 4711")).policies.values()
+    (condition,) = plain.conditions
+    body = condition["body"]
+    for _ in range(5_000):
+        body = {"||": {"left": {"Value": False}, "right": body}}
+    deep = replace(plain, node={**plain.node, "conditions": [{**condition, "body": body}]})
+    found = cases(CLIENT, WORLD, PARTIES, [deep], NOW)
+    assert 4711 in {each.request.operations[0].fields["amount"] for each in found}
 
 
 def test_a_scope_has_no_fields(world, load, parties):

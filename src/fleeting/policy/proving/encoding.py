@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import z3
 
 from fleeting.policy.policies import Policy
-from fleeting.policy.proving.conditions import conditions
 from fleeting.policy.proving.expressions import Expressions, condition
 from fleeting.policy.proving.terms import (
     Attribute,
@@ -87,7 +86,7 @@ class Encoder:
         expressions = Expressions(self.variables, _limits(limits, self.variables))
         holds: Truth = True
         errs: Truth = False
-        for written in conditions(policy):
+        for written in policy.conditions:
             term = condition(expressions.term(written["body"]))
             value = term.value if written["kind"] == "when" else negated(term.value)
             errs = some((errs, every((holds, term.errs))))
