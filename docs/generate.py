@@ -14,6 +14,7 @@ from docs.signatures import python_page
 from fleeting.cli.app import app
 from fleeting.core import errors
 from fleeting.core.errors import OAuthError
+from fleeting.core.lifecycle import TRANSITIONS, Event, diagram
 from fleeting.policy.rules import ERRORS, WARNINGS, Rule
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -116,6 +117,11 @@ ADVICE: Mapping[str, str] = {
     "AccessDenied": (
         "Read the description: it is the policy's `@reason`. `fleeting explain` has the rest."
     ),
+    "AuthorizationPending": (
+        "Repeat the same request with its `access_request_id`, after `interval` seconds."
+    ),
+    "SlowDown": "As above, and leave five seconds more between two polls.",
+    "ExpiredToken": "Ask again, without the id: nobody decided or collected it in time.",
     "NotAllowed": "Read the description: it says what is missing, or who may.",
     "NoSuchRequest": "Check the id: `fleeting requests` lists what you may see.",
     "RequestChanged": "Look at the request again, then decide on what it is now.",
@@ -274,11 +280,48 @@ def _short(citer: citations.Citer) -> str:
     return f"{module}.{citer.name}" if citer.name else module
 
 
+# The life of a request that people decide.
+
+EVENTS: Mapping[Event, str] = {
+    Event.WAIT: "policy asks for people",
+    Event.BREAK_GLASS: "policy lets it through at once, for a review afterwards",
+    Event.APPROVE: "the last vote that was needed, and policy, asked again, still permits it",
+    Event.DENY: "a person said no, or policy no longer permits it",
+    Event.EXPIRE: "nobody decided, or nobody collected, in time",
+    Event.CANCEL: "whoever asked, or an operator, took it back",
+    Event.COLLECT: "the first token was issued",
+    Event.RETURN: "whoever asked is done before the end",
+    Event.REVOKE: "it was taken away",
+    Event.END: "its time is over, or all that it allowed was used",
+}
+"""What can happen to a request, in words."""
+
+
+def lifecycle_page() -> str:
+    """Return the life cycle of access requests that people decide: diagram and table."""
+    head = cleandoc(
+        """
+        # Life cycle of an access request
+
+        Where policy asks for people (`@approval`), or lets somebody break glass, an access request
+        lives longer than one call. This is all that can happen to it. Whoever comes second in a
+        race finds what it became by then: one transition, one outcome, one entry in the ledger.
+        """
+    )
+    rows = [
+        f"| `{status.value}` | {event.value} | `{target.value}` | {EVENTS[event]} |"
+        for (status, event), target in TRANSITIONS.items()
+    ]
+    table = "\n".join(["| from | event | to | when |", "| --- | --- | --- | --- |", *rows])
+    return "\n\n".join([_NOTE, head, f"```mermaid\n{diagram()}```", table]) + "\n"
+
+
 # All of it.
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "errors.md": errors_page,
+    "lifecycle.md": lifecycle_page,
     "policy-warnings.md": warnings_page,
     "python.md": lambda: f"{_NOTE}\n\n{python_page()}",
     "rfc-table.md": rfc_page,

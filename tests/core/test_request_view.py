@@ -99,7 +99,7 @@ def test_who_stands_behind_it_is_told_whole():
     assert body["subject"]["name"] == "Alice"
     assert body["chain"] == [{"sub": "agent", "iss": "https://idp", "client_id": "c"}]
     assert body["answers_for_client"]["owner"] == ["olga"]
-    assert [it["id"] for it in body["behind"]] == ["agent", "alice"]
+    assert [it["id"] for it in body["behind"]] == ["agent", "alice", "support-bot"]
     assert body["reaches"] == {"resource": "https://payments", "guard": "payments-api"}
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from fleeting.core.access_requests import RequestRecord, Vote
 from fleeting.core.ceremony import Escalation
-from fleeting.core.model import ApprovalStage, SubjectKind
+from fleeting.core.model import ApprovalStage
 from fleeting.core.offers import Types, beyond
 from fleeting.core.people import Delegation, Person
 from fleeting.core.request_text import offer_json
@@ -100,10 +100,13 @@ class NoSeat:
 
 
 def behind(record: RequestRecord) -> frozenset[str]:
-    """Return the ids of all who stand behind *record* and may decide nothing of it."""
+    """Return the ids of all who stand behind *record* and may decide nothing of it.
+
+    The client's own name is one: no person who happens to have it decides (RFC 9700 §4.15).
+    """
     request = record.request
-    ids = record.behind | {actor.sub for actor in request.actors}
-    return ids | {request.subject.id} if request.subject.kind is SubjectKind.USER else ids
+    names = {request.subject.id, request.client.client_id}
+    return record.behind | names | {actor.sub for actor in request.actors}
 
 
 def is_behind(record: RequestRecord, person: Person) -> bool:
