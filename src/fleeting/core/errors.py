@@ -134,6 +134,65 @@ class RequestChanged(OAuthError):
     status = 409
 
 
+# What enforcement points request: AuthZEN Access Request and Approval Profile, Error Responses.
+
+
+class RequestProblem(OAuthError):
+    """A problem type of the profile, told as RFC 9457 has it."""
+
+    @property
+    def type(self) -> str:
+        """Its URN."""
+        return f"urn:openid:authzen:access-request:error:{self.error}"
+
+
+class NotRequestable(RequestProblem):
+    """The denial is not one that people could change."""
+
+    error = "not_requestable"
+
+
+class ExpiredDenial(RequestProblem):
+    """The denial is too old: evaluate again."""
+
+    error = "expired_denial"
+    status = 410
+
+
+class InvalidDenialBinding(RequestProblem):
+    """What is submitted is not what was denied."""
+
+    error = "invalid_denial_binding"
+
+
+class DuplicateRequest(RequestProblem):
+    """The ``Idempotency-Key`` was used with another body."""
+
+    error = "duplicate_request"
+    status = 409
+
+
+class UnknownTask(RequestProblem):
+    """There is no such task, or it is another enforcement point's."""
+
+    error = "unknown_task"
+    status = 404
+
+
+class TaskExpired(RequestProblem):
+    """What was approved is over."""
+
+    error = "task_expired"
+    status = 410
+
+
+class InvalidTaskState(RequestProblem):
+    """That does not go with where the task is."""
+
+    error = "invalid_task_state"
+    status = 409
+
+
 class InvalidDpopProof(OAuthError):
     """The DPoP proof is missing or invalid (RFC 9449 §5, §7.1)."""
 

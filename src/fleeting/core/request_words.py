@@ -74,6 +74,8 @@ def _narrowed(body: Body) -> str:
 def _approved(body: Body) -> str:
     votes = ", ".join(vote["by"] for vote in body["votes"])
     by = f"by {votes}" if votes else "by policy alone"
+    if body.get("not_after"):
+        return f"approved {by}, until {_time(body['not_after'])}"
     return f"approved {by}; to be collected until {_time(body['collect_by'])}"
 
 

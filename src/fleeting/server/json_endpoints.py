@@ -35,7 +35,7 @@ class JsonEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request_id, asked_as = new_id(), _header(scope, b"x-request-id")
+        request_id, asked_as = new_id(), header(scope, b"x-request-id")
         answering = self._answer(scope, receive, request_id, asked_as)
         # AuthZEN §10.1.3: MUST be the enforcement point's own identifier, if it sent one.
         await send_answer(self, request_id, answering, send, told_id=asked_as)
@@ -47,13 +47,13 @@ class JsonEndpoint:
     async def _answer(
         self, scope: Scope, receive: Receive, request_id: str, asked_as: str
     ) -> bytes:
-        _check_media_type(scope)
+        check_media_type(scope)
         body = await read_body(receive, self.max_body_bytes)
-        call = _call(scope, request_id, self.uri)
+        call = json_call(scope, request_id, self.uri)
         return encode(await self.use_case(Question(call, body, asked_as[:_LONGEST_RECORDED])))
 
 
-def _call(scope: Scope, request_id: str, uri: str) -> Call:
+def json_call(scope: Scope, request_id: str, uri: str) -> Call:
     """Return the call, with its credentials from the header: the body has no room for any.
 
     A client that authenticates with ``private_key_jwt`` sends its assertion as a bearer
@@ -62,18 +62,23 @@ def _call(scope: Scope, request_id: str, uri: str) -> Call:
     sent = tuple(v.decode("latin-1") for name, v in scope["headers"] if name == b"authorization")
     scheme, _, credentials = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
-        return Call(request_id, "POST", uri, Form({}, {}), sent)
+        return Call(request_id, scope["method"], uri, Form({}, {}), sent)
     asserted = {"client_assertion": credentials.strip(), "client_assertion_type": ASSERTION_TYPE}
-    return Call(request_id, "POST", uri, Form(asserted, {}))
+    return Call(request_id, scope["method"], uri, Form(asserted, {}))
 
 
-def _check_media_type(scope: Scope) -> None:
+def check_media_type(scope: Scope) -> None:
+    """Check that a body says it is JSON (AuthZEN §10.1).
+
+    Raises:
+        InvalidRequest: it does not.
+    """
     sent = [value for name, value in scope["headers"] if name == b"content-type"]
     if [value.partition(b";")[0].strip().lower() for value in sent] != [_JSON]:
         raise InvalidRequest("send a JSON object, with Content-Type: application/json")
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def header(scope: Scope, name: bytes) -> str:
     """Return the first value of a header that can be sent back as it came, or nothing."""
     sent = (value.decode("latin-1") for key, value in scope["headers"] if key == name)
     first = next(sent, "")
