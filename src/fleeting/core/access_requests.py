@@ -147,8 +147,8 @@ class Submitted:
 
     task: what it knows the request by. items: how many requests the task has, 0 where it is this
     one alone. evaluation_id: of the denial. digest: of the question that was denied, with the
-    context members that bind (AuthZEN Access Request and Approval Profile, Binding Token
-    Integrity). resource, action: as it wrote them. until: for how long it wants it.
+    context members that bind (AuthZEN Access Request and Approval Profile, cited as
+    ARAP §21.1.4). resource, action: as it wrote them. until: for how long it wants it.
     says: what its own caller gives as a reason, and no more than their word.
     """
 

@@ -278,7 +278,7 @@ def pdp_metadata(issuer: str) -> dict[str, Any]:
     """Return the metadata of the policy decision point that the server is (AuthZEN §9.1.1).
 
     Search is left out: who could do what is not what an enforcement point need know. What people
-    may change is requested where the Access Request and Approval Profile says (Discovery).
+    may change is requested where the Access Request and Approval Profile (ARAP §6) says.
     """
     return {
         "policy_decision_point": issuer,

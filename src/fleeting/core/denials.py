@@ -1,7 +1,7 @@
 """Denials that people could change, bound to the question that was denied.
 
-AuthZEN Access Request and Approval Profile (draft 1), Requestable Denial Context and Binding Token
-Integrity. The binding token is all that is remembered of the denial: nothing is stored for it.
+AuthZEN Access Request and Approval Profile (draft 1), cited as ARAP: §7 and §21.1.4. The binding
+token is all that is remembered of the denial: nothing is stored for it.
 """
 
 from collections.abc import Collection
@@ -45,7 +45,7 @@ def binding_members(declared: Collection[str]) -> tuple[str, ...]:
 
 
 def question_digest(asked: Evaluation, members: Collection[str]) -> str:
-    """Return the profile's ``binding_hash`` of a question: subject, resource, action, context.
+    """Return the ``binding_hash`` of a question (ARAP §21.1.4).
 
     Without ``subject.properties.act``, which an enforcement point may say elsewhere.
     """
@@ -73,7 +73,7 @@ def denial_claims(
     jti: str,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return the claims of a binding token (Binding Token Integrity, hashed form)."""
+    """Return the claims of a binding token (ARAP §21.1.4, hashed form)."""
     members = binding_members(declared)
     expires_at = denial_ends_at(now)
     return {
@@ -98,7 +98,7 @@ def denial_ends_at(now: datetime) -> datetime:
 def requestable_json(
     binding_token: str, *, issuer: str, path: str, template: str, now: datetime
 ) -> dict[str, Json]:
-    """Return what a denial's context says where people could change it."""
+    """Return what a denial's context says where people could change it (ARAP §7)."""
     return {
         "evaluated_at": timestamp(now),
         "reason": APPROVAL_REQUIRED,
@@ -112,7 +112,7 @@ def requestable_json(
 
 
 def read_denial(text: str, keys: KeySet, *, issuer: str, client_id: str, now: datetime) -> Denial:
-    """Return what a binding token vouches for, to the one whom it was told (step 1 to 5).
+    """Return what a binding token vouches for, to the one whom it was told (ARAP §21.1.4).
 
     Raises:
         InvalidDenialBinding: we never signed it, or not for this enforcement point.
@@ -141,7 +141,7 @@ def read_denial(text: str, keys: KeySet, *, issuer: str, client_id: str, now: da
 
 
 def check_same_question(denial: Denial, asked: Evaluation) -> None:
-    """Check that what is submitted is what was denied, member by member.
+    """Check that what is submitted is what was denied, member by member (ARAP §18).
 
     Raises:
         InvalidDenialBinding: it is not.

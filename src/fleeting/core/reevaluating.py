@@ -1,6 +1,6 @@
 """An approval as an input of a decision: whether it is for this question, and what it is good for.
 
-AuthZEN Access Request and Approval Profile (draft 1), Completion Semantics: policy stays the
+AuthZEN Access Request and Approval Profile (draft 1) §12, cited as ARAP: policy stays the
 authority, and nothing is permitted because the id of an approval is known.
 """
 
@@ -30,7 +30,7 @@ _SECOND = timedelta(seconds=1)
 
 
 class Why(StrEnum):
-    """Why an approval did not help: the profile's reasons of a denied re-evaluation."""
+    """Why an approval did not help: the reasons of a denied re-evaluation (ARAP §12)."""
 
     EXPIRED = "approval_expired"
     OUT_OF_SCOPE = "out_of_scope"
@@ -79,7 +79,7 @@ class Approved:
 
 
 def presented_reference(context: Members) -> Reference | None:
-    """Return the approval in *context*, if there is one (the PEP MUST send it unchanged)."""
+    """Return the approval in *context*, if there is one (ARAP §12)."""
     approval = context.get("approval")
     if not isinstance(approval, dict):
         return None
@@ -88,7 +88,7 @@ def presented_reference(context: Members) -> Reference | None:
 
 
 def approval_claims(record: RequestRecord, issuer: str, now: datetime) -> dict[str, Any]:
-    """Return the claims of an approval's ``state``: for us alone, as long as the approval."""
+    """Return the claims of an approval's ``state``: for us alone, as long as it (ARAP §12)."""
     end = record.not_after or now
     return {
         "iss": issuer,
@@ -155,7 +155,10 @@ def permits_in_all(record: RequestRecord) -> int | None:
 
 
 def _in_scope(record: RequestRecord, question: Question, types: Types) -> bool:
-    """Say whether it is the very question that was denied; of what was narrowed, what is left."""
+    """Say whether it is the very question that was denied; of what was narrowed, what is left.
+
+    ARAP §12: the exact-match baseline, and a narrower scope where people made it so.
+    """
     request, offer = question.request, record.offer
     narrowed = offer.operations != record.asked.operations
     as_asked = replace(request, operations=record.request.operations) if narrowed else request
@@ -176,7 +179,7 @@ def _in_scope(record: RequestRecord, question: Question, types: Types) -> bool:
 def reevaluated(
     presented: Presented, question: Question, permits: Permits, types: Types, now: datetime
 ) -> Approved | Why:
-    """Return the permit that the approval makes of *question*, or why it makes none.
+    """Return the permit that the approval makes of *question*, or why none (ARAP §12, §17).
 
     Only where policy of this moment waits for people, and for no others than those who said yes.
     """
@@ -206,6 +209,6 @@ def reevaluated(
 
 
 def next_action(why: Why, question: Question) -> str:
-    """Return what the enforcement point had better do now (Completion Semantics)."""
+    """Return what the enforcement point had better do now (ARAP §12)."""
     waits = question.decision.answers[0].verdict is Verdict.NEEDS_APPROVAL
     return "request" if waits and why in _WORTH_ASKING else "none"

@@ -1,6 +1,6 @@
 """Read what an enforcement point submits: what was denied, and what it wants instead.
 
-AuthZEN Access Request and Approval Profile (draft 1), Access Request Submission.
+AuthZEN Access Request and Approval Profile (draft 1) §10.1, cited as ARAP.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -55,7 +55,7 @@ class Submission:
 
 
 def read_submission(body: bytes, *, client_id: str, callback_uris: Collection[str]) -> Submission:
-    """Read the body of a submission; what is not known is ignored (Forward Compatibility).
+    """Read the body of a submission; what is not known is ignored (ARAP §15.3).
 
     client_id: who submits. callback_uris: those that are declared for it.
 
@@ -145,7 +145,7 @@ def _says(members: Members) -> dict[str, Json]:
 
 
 def _check_actor(members: Members, client_id: str) -> None:
-    """Refuse a chain that nobody vouched for (Delegation and On-Behalf-Of).
+    """Refuse a chain that nobody vouched for (ARAP §19.1).
 
     Raises:
         InvalidRequest: somebody else than the enforcement point itself is said to act.

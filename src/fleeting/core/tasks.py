@@ -1,7 +1,7 @@
 """A submitted access request as its enforcement point follows it: a task, and what came of it.
 
-AuthZEN Access Request and Approval Profile (draft 1), Access Request Response, Task Status
-Endpoint, Completion Semantics. Who decides, and by which policy, is not told.
+AuthZEN Access Request and Approval Profile (draft 1), cited as ARAP: §10.2, §11, §12.
+Who decides, and by which policy, is not told.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ STATUSES: Mapping[Status, str] = MappingProxyType(
         Status.ENDED: "expired",
     }
 )
-"""Our states in the profile's words (Mapping Backend States)."""
+"""Our states in the profile's words (ARAP §11.1.2)."""
 
 _TITLES = {
     PENDING: "Access request submitted",
@@ -61,7 +61,7 @@ def item_id(task: str, place: int) -> str:
 
 
 def status_of(records: Sequence[RequestRecord]) -> str:
-    """Return the status of the whole task (Access Request Response, aggregation)."""
+    """Return the status of the whole task (ARAP §10.2)."""
     statuses = {STATUSES[record.status] for record in records}
     if PENDING in statuses:
         return PENDING
@@ -69,7 +69,7 @@ def status_of(records: Sequence[RequestRecord]) -> str:
 
 
 def check_alive(records: Sequence[RequestRecord]) -> None:
-    """Check that the task is not one whose approval was, and is over.
+    """Check that the task is not one whose approval was, and is over (ARAP §11.3).
 
     Raises:
         TaskExpired: it is.
@@ -82,7 +82,7 @@ def check_alive(records: Sequence[RequestRecord]) -> None:
 
 
 def check_pending(records: Sequence[RequestRecord]) -> None:
-    """Check that there is something to cancel (Cancellation).
+    """Check that there is something to cancel (ARAP §11.4).
 
     Raises:
         InvalidTaskState: all of it was decided.
@@ -175,10 +175,6 @@ def _result(record: RequestRecord, states: Mapping[str, str]) -> dict[str, Any]:
 
 
 def approval_json(record: RequestRecord) -> dict[str, Any]:
-    """Return the approval object: the access request's id, for one story has one name."""
-    told = {"id": record.id}
-    if record.granted_at is not None:
-        told["approved_at"] = timestamp(record.granted_at)
-    if record.not_after is not None:
-        told["approved_until"] = timestamp(record.not_after)
-    return told
+    """Return the approval object (ARAP §12), by the access request's id: one story, one name."""
+    times = {"approved_at": record.granted_at, "approved_until": record.not_after}
+    return {"id": record.id, **{name: timestamp(at) for name, at in times.items() if at}}

@@ -1,6 +1,6 @@
 """Tell enforcement points that a task of theirs has ended, where they asked to be told.
 
-AuthZEN Access Request and Approval Profile (draft 1), Callback Completion: a notification and no
+AuthZEN Access Request and Approval Profile (draft 1) §13, cited as ARAP: a notification and no
 more, to a declared URI, signed; what came of it is for the enforcement point to look up. One worker
 tells it, in the background, and nothing ever waits for it.
 """
@@ -86,7 +86,7 @@ class Post:
         return None if status in _OK else f"HTTP status {status}"
 
     async def _target(self, url: httpx.URL) -> tuple[httpx.URL, str]:
-        """Return the URL by address, which stays what was checked, and the host's own name.
+        """Return the URL by address, which stays what was checked (ARAP §21.4.1), and the host.
 
         Raises:
             ValueError: an address is no public one (ATTACKS 25), where loopback is not declared.
@@ -120,7 +120,7 @@ def _may(address: str, *, loopback: bool) -> bool:
 
 
 class Callbacks:
-    """What is under way to enforcement points."""
+    """What is under way to enforcement points (ARAP §13)."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The endpoints of submitted access requests: submit, look, cancel.
 
-AuthZEN Access Request and Approval Profile (draft 1). What goes wrong is told as problem details
-(Error Responses, RFC 9457).
+AuthZEN Access Request and Approval Profile (draft 1), cited as ARAP. What goes wrong is told as
+problem details (ARAP §14, RFC 9457).
 """
 
 from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ class TaskEndpoint:
 def submitting(
     use_case: Callable[[Submitting], Awaitable[dict[str, Any]]], max_body_bytes: int
 ) -> Read:
-    """Return what takes in a submission (Access Request Submission)."""
+    """Return what takes in a submission (ARAP §10.1)."""
 
     async def answer(scope: Scope, receive: Receive, call: Call) -> Reply:
         check_media_type(scope)
@@ -66,7 +66,7 @@ def submitting(
 
 
 def showing(use_case: Callable[[Call, str], Awaitable[dict[str, Any]]]) -> Read:
-    """Return what tells where a task stands (Task Status Endpoint)."""
+    """Return what tells where a task stands (ARAP §11)."""
 
     async def answer(scope: Scope, _receive: Receive, call: Call) -> Reply:
         told = await use_case(call, scope["path_params"]["id"])
@@ -78,7 +78,7 @@ def showing(use_case: Callable[[Call, str], Awaitable[dict[str, Any]]]) -> Read:
 def cancelling(
     use_case: Callable[[Call, str, str], Awaitable[dict[str, Any]]], max_body_bytes: int
 ) -> Read:
-    """Return what cancels a task (Cancellation): by ``POST``, or ``DELETE``."""
+    """Return what cancels a task (ARAP §11.4): by ``POST``, or ``DELETE``."""
 
     async def answer(scope: Scope, receive: Receive, call: Call) -> Reply:
         body = await read_body(receive, max_body_bytes)
@@ -92,7 +92,7 @@ def cancelling(
 
 
 def _pace(task: dict[str, Any]) -> tuple[Header, ...]:
-    """Return how long to leave between two looks (the PEP MUST wait at least so long)."""
+    """Return how long to leave between two looks (ARAP §11: the PEP MUST wait so long)."""
     if task["status"] != PENDING:
         return ()
     return ((b"retry-after", str(int(INTERVAL.total_seconds())).encode()),)

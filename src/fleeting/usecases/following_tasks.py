@@ -1,6 +1,6 @@
 """Follow what an enforcement point submitted: where it stands, and to cancel it.
 
-AuthZEN Access Request and Approval Profile (draft 1), Task Status Endpoint and Cancellation.
+AuthZEN Access Request and Approval Profile (draft 1), cited as ARAP: §11.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Tasks:
         """Return the access requests of the caller's own task, as they are by now.
 
         Raises:
-            UnknownTask: there is none, or it is another enforcement point's (Task Handle Leakage).
+            UnknownTask: there is none, or it is another enforcement point's (ARAP §21.3.3).
         """
         for _ in range(ATTEMPTS):
             types = story.rules.installation.catalogue.types
@@ -110,7 +110,7 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class ShowTask:
-    """Tell an enforcement point where its task stands."""
+    """Tell an enforcement point where its task stands (ARAP §11)."""
 
     tasks: Tasks
 
@@ -131,7 +131,7 @@ class ShowTask:
 
 @dataclass(frozen=True, slots=True)
 class CancelTask:
-    """Take back what still waits of a task."""
+    """Take back what still waits of a task (ARAP §11.4)."""
 
     tasks: Tasks
 

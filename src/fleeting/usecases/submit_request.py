@@ -1,6 +1,6 @@
 """Put before people what an enforcement point was denied: ``POST /access/v1/requests``.
 
-AuthZEN Access Request and Approval Profile (draft 1), Access Request Service Processing Rules. The
+AuthZEN Access Request and Approval Profile (draft 1) §18, cited as ARAP. The
 request is one like any other, decided by the same people in the same way; what comes of it is not
 a token but an approval, which the enforcement point presents when it asks for a decision again.
 """
@@ -39,7 +39,7 @@ from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.request_rows import change_of
 
 KEPT = timedelta(hours=24)
-"""How long after its end a submission is known again (Access Request Submission: at least 24 h)."""
+"""How long after its end a submission is known again (ARAP §10.1: at least 24 hours)."""
 
 _LONGEST_KEY = 200
 
@@ -71,11 +71,11 @@ class SubmitRequest:
     ids: Ids
 
     async def __call__(self, submitting: Submitting) -> dict[str, Any]:
-        """Return the task (Access Request Response).
+        """Return the task (ARAP §10.2).
 
         Raises:
             NotAnEnforcementPoint: the caller guards nothing. InvalidRequest: malformed.
-            RequestProblem: see Error Responses.
+            RequestProblem: see ARAP §14.
             AccessDenied, TemporarilyUnavailable: too many wait already.
         """
         async with self.guards.desk.story(submitting.call) as story:
@@ -270,7 +270,7 @@ def _entries(draft: _Draft) -> list[Entry]:
 
 
 def _key_row(client_id: str, key: str) -> str:
-    """Return under what an ``Idempotency-Key`` of *client_id* is kept (Idempotency Key Abuse).
+    """Return under what an ``Idempotency-Key`` of *client_id* is kept (ARAP §21.4.3).
 
     Raises:
         InvalidRequest: it is too long.
