@@ -123,8 +123,8 @@ class ShowTask:
         guards = self.tasks.guards
         async with guards.desk.story(call) as story:
             enforcement_point(guards, story)
-            records = await self.tasks.own(id_, story)
             await guards.desk.use_up(story)
+            records = await self.tasks.own(id_, story)
             story.recorded = True  # how it ended is in the ledger already
             return self.tasks.told(records, story)
 

@@ -29,7 +29,7 @@ from fleeting.core.evidence import Entry
 from fleeting.core.issuance import refusal
 from fleeting.core.model import AccessRequest, Decision, Json, Verdict
 from fleeting.core.submissions import Item, Submission, read_submission
-from fleeting.core.tasks import item_id
+from fleeting.core.tasks import item_id, submitted_of
 from fleeting.ports import Ids, Record, RecordChange, RecordKind, Write
 from fleeting.usecases.asking_people import ATTEMPTS, busy
 from fleeting.usecases.calling import Call, Story
@@ -256,9 +256,7 @@ def _known_until(record: RequestRecord) -> datetime:
 
 
 def _entries(draft: _Draft) -> list[Entry]:
-    submitted = draft.record.submitted
-    if submitted is None:
-        return []
+    submitted = submitted_of(draft.record)
     more: dict[str, Json] = {
         "task": submitted.task,
         "evaluation_id": submitted.evaluation_id,
