@@ -1,12 +1,12 @@
 # From a clean clone, `make run` and `make test` need Python 3.11, make, and root on Debian (or the
-# Debian packages python3-venv and, for the PostgreSQL tests, postgresql).  `make help` lists the rest.
+# Debian packages python3-venv and, for some tests, postgresql and chromium).  `make help` lists the rest.
 
 # Debian's own Python is built with profile-guided optimisation; others on PATH often are not, and then half as fast.
 PYTHON   ?= $(or $(firstword $(wildcard /usr/bin/python3.11 /usr/bin/python3.12 /usr/bin/python3.13)),python3)
 WORKERS  ?= 2
 ARGS     ?=
-# Set to 1 when a test marked `browser` exists: `make test` then also makes sure of Debian's chromium.
-CHROMIUM ?= 0
+# 0 leaves out what the tests marked `browser` need: Debian's chromium, and an OpenID provider from npm.
+CHROMIUM ?= 1
 
 BIN     := .venv/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -20,7 +20,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench fuzz lock clean postgres chromium
+.PHONY: help run test check bench fuzz lock clean postgres chromium provider
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ run: $(RUN) ## start the demo
 	@$(BIN)/fleeting demo $(ARGS)
 
 # With ARGS only some tests run, so the bound on coverage is not asked of them.
-test: $(DEV) postgres chromium ## run the tests; core and policy must be covered whole
+test: $(DEV) postgres chromium provider ## run the tests; core and policy must be covered whole
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=100
@@ -103,5 +103,17 @@ ifeq ($(CHROMIUM),1)
 	  echo "installing Debian's chromium"; $(APT) update && $(APT) install -y chromium >/dev/null; \
 	else \
 	  echo "Chromium is missing: its tests are left out (Debian: apt-get install chromium, as root)"; \
+	fi
+endif
+
+# The provider that people sign in with in the tests is the benchmark's peer, from the same lock.
+provider:
+ifeq ($(CHROMIUM),1)
+	@if [ -d bench/peer/node_modules/oidc-provider ]; then :; \
+	elif command -v node >/dev/null && command -v npm >/dev/null; then \
+	  echo "installing oidc-provider for the tests"; (cd bench/peer && npm ci --silent) || \
+	  echo "oidc-provider cannot be installed: its tests are left out" >&2; \
+	else \
+	  echo "Node.js is missing: the tests of login are left out (Debian: apt-get install nodejs npm)"; \
 	fi
 endif

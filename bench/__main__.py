@@ -19,6 +19,7 @@ _PARTS = {
     "replay": "bench.replay",
     "prove": "bench.prove",
     "reload": "bench.reload",
+    "approvals": "bench.approvals",
     "memory": "bench.memory",
     "profile": "bench.profiling",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +20,8 @@ MODES = {
 }
 SECRET_CLIENT = "bench-secret"
 KEY_CLIENT = "bench-key"
+REVIEWED_CLIENT = "bench-reviewed"
+"""Gets nothing before people said yes."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -52,7 +54,18 @@ class Callers:
     def basic(self, count: int) -> list[bytes]:
         """Make `count` requests with client_secret_basic, for bearer tokens."""
         headers = {"Authorization": basic_credentials(SECRET_CLIENT, self.secret)}
-        return [self._request(self._form(index), headers) for index in range(count)]
+        return [self._request(self._form(), headers) for _ in range(count)]
+
+    def reviewed(self, forms: Sequence[Mapping[str, str]], *, wait: int = 0) -> list[bytes]:
+        """Make a request of each of *forms* that people decide; wait: seconds to hold it back."""
+        headers = {"Authorization": basic_credentials(REVIEWED_CLIENT, self.secret)}
+        if wait:
+            headers["Prefer"] = f"wait={wait}"
+        return [self._request(form, headers) for form in forms]
+
+    def forms(self, count: int) -> list[dict[str, str]]:
+        """Make `count` requests' parameters, each for its own payment."""
+        return [self._form(index) for index in range(count)]
 
     async def dpop(self, count: int, client_id: str = KEY_CLIENT) -> list[bytes]:
         """Make `count` requests with private_key_jwt and a DPoP proof, for bound tokens."""
@@ -82,18 +95,19 @@ class Callers:
         assertions = Assertions(self.key, client_id, self.issuer).make(count)
         proofs = Proofs(self.proof_key, "POST", self.token_url).make(count, nonce=nonce)
         made = []
-        for index, (assertion, proof) in enumerate(zip(assertions, proofs, strict=True)):
+        for assertion, proof in zip(assertions, proofs, strict=True):
             form = {
-                **self._form(index),
+                **self._form(),
                 "client_assertion_type": ASSERTION_TYPE,
                 "client_assertion": assertion,
             }
             made.append(self._request(form, {"DPoP": proof}))
         return made
 
-    def _form(self, index: int) -> dict[str, str]:
-        # Each request has an amount of its own: a server that remembers decisions decides anew.
-        operation = refund(str(index), next(self.amounts))
+    def _form(self) -> dict[str, str]:
+        # Each request is for another payment of another amount than any before it.
+        amount = next(self.amounts)
+        operation = refund(str(amount), amount)
         return {
             "grant_type": "client_credentials",
             "resource": self.resource,

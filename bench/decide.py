@@ -50,11 +50,6 @@ _DISTINCT = 20_000  # more than the engine remembers
 _RESOURCE = "http://127.0.0.1:8401"
 _ACTION = "payment_refund:refund"
 _NOW = datetime(2026, 11, 23, tzinfo=UTC)
-_BLOCKED = """
-@id("blocked-payments")
-forbid (principal, action == Action::"payment_refund:refund", resource)
-when { context.operation.payment_id like "blocked-*" };
-"""
 _ENGINES = ("compiled", "sliced", "cedarpy")
 
 
@@ -155,7 +150,7 @@ def _time(function: Callable[[], None], count: int, rounds: int) -> float:
 
 
 def _subjects(size: int) -> Subjects:
-    text = fleeting_side.policy_text(size - 1) + _BLOCKED
+    text = fleeting_side.policy_text(size - 1) + fleeting_side.BLOCKED
     started = time.process_time()
     bundle = _bundle(text, Verify.OFF)
     loading = time.process_time() - started

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import processes
-from bench.callers import KEY_CLIENT, SECRET_CLIENT, Callers, Side, basic_credentials
+from bench.callers import (
+    KEY_CLIENT,
+    REVIEWED_CLIENT,
+    SECRET_CLIENT,
+    Callers,
+    Side,
+    basic_credentials,
+)
+from fleeting.policy import Verify
 
 POLICIES = 100
 SINGLE_USE_CLIENT = "bench-once"
@@ -39,6 +47,9 @@ _SETTINGS = """\
 issuer = "{issuer}"
 database = "{database}"
 policies = "policies"
+open_requests = 20000
+open_requests_per_client = 20000
+verify = "{verify}"
 
 {TYPES}
 [[resources]]
@@ -58,6 +69,14 @@ secret_sha256 = "{digest}"
 grant_types = ["client_credentials"]
 types = ["payment_refund"]
 groups = ["support"]
+insecure_bearer = true
+
+[[clients]]
+client_id = "{REVIEWED_CLIENT}"
+secret_sha256 = "{digest}"
+grant_types = ["client_credentials"]
+types = ["payment_refund"]
+groups = ["reviewed"]
 insecure_bearer = true
 
 [[clients]]
@@ -93,11 +112,23 @@ when { context.operation.amount <= 100000000 };
 permit (principal in Group::"once", action == Action::"payment_refund:refund", resource)
 when { context.operation.amount <= 100000000 };
 
+@id("reviewed-refunds")
+@lifetime("5m") @uses("1") @approval("1 of leads")
+permit (principal in Group::"reviewed", action == Action::"payment_refund:refund", resource)
+when { context.operation.amount <= 100000000 };
+
 @id("refunds-live-five-minutes")
 @reason("refund tokens live at most five minutes")
 forbid (principal, action == Action::"payment_refund:refund", resource)
 unless { context.limits.lifetime <= 300 };
 """
+
+BLOCKED = """
+@id("blocked-payments")
+forbid (principal, action == Action::"payment_refund:refund", resource)
+when { context.operation.payment_id like "blocked-*" };
+"""
+"""It reads the payment: about two payments nothing is decided alike."""
 
 _OTHER = """\
 @id("team-{number}-refunds")
@@ -132,6 +163,18 @@ def policy_text(count: int) -> str:
     return "\n".join([_RELEVANT, *made])
 
 
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """How a server decides, and by what; name: what its figures are called."""
+
+    name: str
+    policies: str
+    verify: Verify = Verify.PERMITS
+
+
+_DEFAULT = Deciding("Fleeting", policy_text(POLICIES))
+
+
 @contextmanager
 def running(
     directory: Path,
@@ -139,32 +182,41 @@ def running(
     database: str = "sqlite:///fleeting.db",
     core: int = processes.SERVER_CORE,
     resource: str = "http://127.0.0.1:8401",
+    deciding: Deciding = _DEFAULT,
 ) -> Iterator[FleetingSide]:
     """Make an installation, serve it until the block ends."""
     issuer = f"http://127.0.0.1:{processes.free_port()}"
     callers = Callers(issuer, f"{issuer}/token", resource, secrets.token_urlsafe(32))
     resource_secret = secrets.token_urlsafe(32)
-    install(directory, callers, database, resource_secret)
+    install(directory, callers, database, resource_secret, deciding)
     config = str(directory / "fleeting.toml")
     if database.startswith("postgresql"):
         _run("db", "upgrade", "-c", config)
     command = [_COMMAND, "serve", "-c", config]
     with processes.server(command, f"{issuer}/readyz", core=core, cwd=directory) as process:
-        yield FleetingSide("Fleeting", callers, process.pid, directory, resource_secret)
+        yield FleetingSide(deciding.name, callers, process.pid, directory, resource_secret)
 
 
-def install(directory: Path, callers: Callers, database: str, resource_secret: str) -> None:
+def install(
+    directory: Path,
+    callers: Callers,
+    database: str,
+    resource_secret: str,
+    deciding: Deciding = _DEFAULT,
+) -> None:
     """Write an installation: `fleeting init`, then our own settings, keys and policies."""
     _run("init", str(directory))
     settings = _SETTINGS.format(
         issuer=callers.issuer,
         database=database,
+        verify=deciding.verify,
         resource=callers.resource,
         digest=_sha256(callers.secret),
         resource_digest=_sha256(resource_secret),
         TYPES=TYPES,
         RESOURCE_CLIENT=RESOURCE_CLIENT,
         SECRET_CLIENT=SECRET_CLIENT,
+        REVIEWED_CLIENT=REVIEWED_CLIENT,
         KEY_CLIENT=KEY_CLIENT,
         SINGLE_USE_CLIENT=SINGLE_USE_CLIENT,
     )
@@ -173,7 +225,7 @@ def install(directory: Path, callers: Callers, database: str, resource_secret: s
     (directory / "keys" / "bench.jwks.json").write_text(json.dumps(callers.key.jwks))
     for policy in (directory / "policies").glob("*.cedar"):
         policy.unlink()
-    (directory / "policies" / "bench.cedar").write_text(policy_text(POLICIES))
+    (directory / "policies" / "bench.cedar").write_text(deciding.policies)
     (directory / "fleeting.db").unlink(missing_ok=True)
 
 

@@ -13,8 +13,15 @@ from bench import fleeting_side, load, peer_side, processes
 from bench.callers import MODES, Side
 from bench.load import Round, Summary
 from bench.report import Section, Table, say
+from fleeting.policy import Verify
 
 TARGET = 1.5
+_BEARER = "basic"
+_DECIDED = {
+    "before: Cedar alone": Verify.CEDAR_ONLY,
+    "compiled, permits confirmed": Verify.PERMITS,
+    "compiled, one in 100 confirmed": Verify.SAMPLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,22 @@ def measure(*, quick: bool = False) -> Section:
         if peer_side.available():
             sides.append(stack.enter_context(peer_side.running(directory)))
         measured = {mode: load.run(_mode(sides, mode, size)) for mode in MODES}
-    return _section(measured, size)
+    section = _section(measured, size)
+    section.blocks += [_ENGINES, _table({_BEARER: _engines(size)})]
+    return section
+
+
+def _engines(size: Size) -> dict[str, Measured]:
+    """Measure issuing before there was a compiled engine, and with it."""
+    text = fleeting_side.policy_text(fleeting_side.POLICIES - 1) + fleeting_side.BLOCKED
+    with ExitStack() as stack:
+        sides = []
+        for name, verify in _DECIDED.items():
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            deciding = fleeting_side.Deciding(name, text, verify)
+            running = fleeting_side.running(directory / "fleeting", deciding=deciding)
+            sides.append(stack.enter_context(running))
+        return load.run(_mode(sides, _BEARER, size))
 
 
 async def _mode(sides: Sequence[Side], mode: str, size: Size) -> dict[str, Measured]:
@@ -94,6 +116,17 @@ def _measured(rounds: Sequence[Timed]) -> Measured:
 
 
 def _section(measured: dict[str, dict[str, Measured]], size: Size) -> Section:
+    table = _table(measured)
+    busy = max(each.generator_busy for sides in measured.values() for each in sides.values())
+    ours = _OURS.format(size=size, busy=busy)
+    if not peer_side.available():
+        return Section("Issue", [ours, table, "Left out: the peer needs Node.js and npm."])
+    return Section(
+        "Issue", [ours + _PEER.format(peer=peer_side.version()), table, _ratios(measured)]
+    )
+
+
+def _table(measured: dict[str, dict[str, Measured]]) -> Table:
     header = (
         "mode",
         "side",
@@ -107,13 +140,7 @@ def _section(measured: dict[str, dict[str, Measured]], size: Size) -> Section:
     table = Table(header)
     for mode, sides in measured.items():
         table.rows += [_row(MODES[mode], name, each) for name, each in sides.items()]
-    busy = max(each.generator_busy for sides in measured.values() for each in sides.values())
-    ours = _OURS.format(size=size, busy=busy)
-    if not peer_side.available():
-        return Section("Issue", [ours, table, "Left out: the peer needs Node.js and npm."])
-    return Section(
-        "Issue", [ours + _PEER.format(peer=peer_side.version()), table, _ratios(measured)]
-    )
+    return table
 
 
 def _ratios(measured: dict[str, dict[str, Measured]]) -> Table:
@@ -146,3 +173,8 @@ nonce. CPU is the server process's own; the generator kept its core at most {bus
 Others: what everything else on the machine used of one core meanwhile, kernel included."""
 _PEER = """ The peer is {peer} with its in-memory adapter and the same request: no policy, nothing \
 durable."""
+_ENGINES = """Before and after the compiled engine, measured likewise, with the bearer tokens that \
+leave deciding the largest share: one policy more reads the payment, and every request has a \
+payment of its own, so that none is answered from memory. Before: `verify = "cedar-only"`; after: \
+`"permits"`, the default, under which Cedar still has to confirm every decision that is not \
+remembered, so that these gain nothing, and `"sample"`, under which one in 100 is confirmed."""

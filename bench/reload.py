@@ -135,7 +135,7 @@ async def _live(side: FleetingSide) -> str:
 
 
 _WHAT = f"""The p99 of `POST /token` (client_secret_basic, bearer) in the two seconds before a \
-file of {POLICIES:,} policies is saved, and from then until the server decides by it; what did \
-not change is not checked again. Medians of {{rounds}} reloads. Four callers pause 10 ms between \
-requests; sixteen never do, and leave the server no idle moment. At most {TARGET} times is \
-wanted."""
+file of {POLICIES:,} policies is saved, and from then until the server decides by it. The policies \
+are written alike, each for a group of its own; what did not change is not checked again. Medians \
+of {{rounds}} reloads. Four callers pause 10 ms between requests; sixteen never do, and leave the \
+server no idle moment. At most {TARGET} times is wanted."""

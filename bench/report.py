@@ -15,7 +15,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
 ORDER = (
-    *("Issue", "Enforce", "Spend", "Decide", "Replay", "Prove", "Reload", "Memory"),
+    *("Issue", "Enforce", "Spend", "Decide", "Replay", "Prove", "Reload", "Approvals", "Memory"),
     "Where the microseconds go",
 )
 _HEAD = """# Results

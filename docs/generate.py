@@ -141,6 +141,7 @@ ADVICE: Mapping[str, str] = {
         "Call the API again for a new challenge; each is good once, for two minutes."
     ),
     "RequestTooLarge": "Send less, or raise `max_body_bytes` (server) or `body_limits` (guard).",
+    "SignInRefused": "Sign in again; the description says what was wrong with this login.",
     "TemporarilyUnavailable": "Repeat after `Retry-After`: it may not have been done.",
     "ServerError": "Report it with the request id; the log has the traceback.",
     "MissingToken": "Obtain a token: send `Accept-Txn-Challenge: ?1` to be told for what.",

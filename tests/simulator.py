@@ -12,17 +12,19 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 
 from fleeting.core.evidence import ChainedEntry, Entry
 from fleeting.core.jose import SigningKey
 from fleeting.server.app import app_of
+from fleeting.server.connections import BoundedProtocol
 from fleeting.server.housekeeping import life
 from fleeting.server.wiring import Worker, build_worker
 from fleeting.server.world import SystemClock
@@ -72,6 +74,7 @@ __all__ = [
     "granted",
     "header_of",
     "jws",
+    "listening",
     "new_key",
     "public_jwk",
     "refused",
@@ -159,6 +162,30 @@ async def start(
     return Simulator(installation, client, clock, worker)
 
 
+@asynccontextmanager
+async def listening(sim: Simulator) -> AsyncIterator[uvicorn.Server]:
+    """Serve a simulator's worker on its issuer's own port: real HTTP, and all else in reach."""
+    port = int(sim.installation.issuer.rpartition(":")[2])
+    config = uvicorn.Config(
+        app_of(sim.worker),
+        port=port,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = nullcontext  # type: ignore[method-assign] -- they are pytest's
+    task = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        await task
+
+
 _SERVE = """
 import sys
 from pathlib import Path
@@ -202,11 +229,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(directory: Path, *, workers: int = 1, **changes: Any) -> Iterator[Served]:
+def serve(
+    directory: Path, *, workers: int = 1, host: str = "127.0.0.1", **changes: Any
+) -> Iterator[Served]:
     """Run an installation as a real server on loopback, ready when this yields."""
     changes.setdefault("database", "sqlite:///fleeting.db")
     settings = f"workers = {workers}\n" + changes.pop("settings", "")
-    issuer = f"http://127.0.0.1:{free_port()}"
+    issuer = changes.pop("issuer", "") or f"http://{host}:{free_port()}"
     installation = Installation(directory, issuer=issuer, settings=settings, **changes).write()
     log = directory / "server.log"
     with log.open("wb") as out:

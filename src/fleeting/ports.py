@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from fleeting.core.evidence import ChainedEntry, Entry, EntryKind, Sign, StoredEntry
+from fleeting.core.evidence import ChainedEntry, Entry, EntryKind, RecordedEntry, Sign
 from fleeting.core.evidence import ChainHead as ChainHead  # noqa: PLC0414 -- part of this contract
 from fleeting.core.ledger_verification import LedgerSnapshot
 from fleeting.core.model import Claim as Claim  # noqa: PLC0414 -- part of this contract
@@ -249,9 +249,9 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some entries as they are stored, unread; passed of total: how far the reading has come."""
+    """Some entries, unread; passed of total: how far the reading has come."""
 
-    rows: Sequence[StoredEntry]
+    rows: Sequence[RecordedEntry]
     passed: int
     total: int
 
@@ -281,7 +281,7 @@ class Evidence(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> AsyncIterator[Page]:
-        """Yield the entries of *kinds* as they are stored, many at a time: for who sifts millions.
+        """Yield the entries of *kinds*, unread, many at a time: for who sifts millions.
 
         From *since* on and before *until*, chain by chain, each in its order. Between two pages
         nothing is held: no writer waits, nor does what keeps the database small.

@@ -22,7 +22,10 @@ EVERY = list(paths(typer.main.get_command(app)))
 def test_the_commands_are_those_that_the_documentation_names():
     assert {names[0] for names in EVERY if names} == {
         *("init", "serve", "demo", "request", "explain"),
-        *("audit", "policy", "keys", "db"),
+        *("login", "logout", "whoami", "requests", "show"),
+        *("approve", "deny", "narrow", "ask", "answer", "review"),
+        *("return", "cancel", "extend", "revoke", "away"),
+        *("audit", "policy", "people", "keys", "db"),
     }
 
 

@@ -25,6 +25,7 @@ STATUSES = {
     "RequestTooLarge": 413,
     "TemporarilyUnavailable": 503,
     "ServerError": 500,
+    "SignInRefused": 403,
     "MissingToken": 401,
     "InvalidToken": 401,
     "InsufficientScope": 403,
@@ -50,6 +51,11 @@ def test_the_detail_stays_with_us(cls):
 
 
 def test_no_two_classes_mean_the_same_code():
-    same = (errors.RequestTooLarge, errors.NotAnEnforcementPoint, errors.NotAllowed)  # but status
+    same = (  # but for their status
+        errors.RequestTooLarge,
+        errors.NotAnEnforcementPoint,
+        errors.NotAllowed,
+        errors.SignInRefused,
+    )
     codes = [each.error for each in CLASSES if each not in same]
     assert len(set(codes)) == len(codes)

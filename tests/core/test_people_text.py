@@ -58,7 +58,7 @@ PERSON = Person(
         (
             write_sign_in,
             read_sign_in,
-            SignIn(SignInKind.PROVIDER, "b", "n", NOW, "/x", "v", timedelta(0)),
+            SignIn(SignInKind.PROVIDER, "b", "n", NOW, "/x", "v", again=True),
         ),
         (write_sign_in, read_sign_in, SignIn(SignInKind.PASSKEY, "b", "c", NOW)),
         (write_enrolment, read_enrolment, Enrolment("a", LinkKind.SIGN_IN, LATER)),

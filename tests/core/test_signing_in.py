@@ -13,6 +13,7 @@ from fleeting.core.signing_in import (
     is_csrf_token,
     local_path,
     same_secret,
+    whose,
 )
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -75,3 +76,8 @@ def test_a_session_ends_when_it_idles_and_at_the_latest_at_its_longest():
 def test_a_short_idle_time_is_kept_more_exactly():
     assert SessionTerms().touched_every == timedelta(minutes=1)
     assert SessionTerms(idle=timedelta(seconds=8)).touched_every == timedelta(seconds=2)
+
+
+def test_what_is_a_persons_is_listed_by_a_short_word():
+    assert len(whose("a" * 1000)) == 32
+    assert whose("alice") != whose("bob")

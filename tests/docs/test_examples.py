@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from fleeting.cli.app import app
 from fleeting.core.declaring import Table
 from fleeting.policy import PolicyProblems, PolicySource, load_policies
+from fleeting.policy.roles import CedarRoles
 from fleeting.server.installing import policy_world
 from fleeting.server.settings import Settings, _settings
 from tests.docs.markdown import PAGES, ROOT, Block, blocks_of, name_of, setup_of
@@ -110,7 +111,9 @@ def merged(base: dict, more: dict) -> dict:
 
 
 def _name(party: dict) -> str:
-    return next(party[key] for key in ("client_id", "identifier", "issuer") if key in party)
+    return next(
+        party[key] for key in ("client_id", "identifier", "issuer", "group") if key in party
+    )
 
 
 def settings_with(text: str) -> Settings:
@@ -138,7 +141,11 @@ def world_of(page: Path):
 
 
 def load(block: Block) -> None:
-    load_policies([PolicySource("example.cedar", block.text)], world_of(block.page))
+    source = PolicySource("example.cedar", block.text)
+    if block.remarked("roles") is not None:
+        CedarRoles([source])
+    else:
+        load_policies([source], world_of(block.page))
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from fleeting.core.evidence import StoredEntry
+from fleeting.core.evidence import RecordedEntry
 from fleeting.core.model import ActionDecision, Decision, Limits, Path, Verdict
 from fleeting.policy import replay_report
 from fleeting.policy.replay_report import EXAMPLES, LeftOut, ReplayReport
 from fleeting.policy.replaying import Change, Difference, Redecided
 
-ROW = StoredEntry("writer", 7, "", 0, "", None, None, "", b"", b"")
+ROW = RecordedEntry("writer", 7, "", 0, "", None, None, "")
 LIMITS = Limits(timedelta(minutes=1))
 BEFORE = ActionDecision(0, "refund", Verdict.NO_PERMIT)
 AFTER = ActionDecision(0, "refund", Verdict.PERMITTED, (Path("small", LIMITS),))

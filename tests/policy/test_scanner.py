@@ -14,6 +14,18 @@ def test_comments_are_left_out_before_a_policy_and_kept_inside():
     assert split("// one; two\npermit( // three; four\n);") == ["permit( // three; four\n);"]
 
 
+def test_a_comment_ends_where_it_does_for_the_cedar_engine():
+    assert split("permit( // three; four\r);forbid();") == [
+        "permit( // three; four\r);",
+        "forbid();",
+    ]
+
+
+def test_brackets_beside_each_other_are_not_deep():
+    (policy,) = split_policies(PolicySource("f", "permit(" + "(a)" * 150 + ");"))
+    assert policy.find_too_deep() is None
+
+
 def test_a_semicolon_in_a_string_ends_nothing():
     assert split(r'@reason("a; \"b;") permit();') == [r'@reason("a; \"b;") permit();']
 

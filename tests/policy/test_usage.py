@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleeting.core.evidence import EntryKind, StoredEntry
+from fleeting.core.evidence import EntryKind, RecordedEntry
 from fleeting.policy.usage import Sample, TokenUses, about, numbers
 
 OPERATION = {"type": "refund", "actions": ["do", "undo"], "amount": 5, "final": True}
@@ -15,7 +15,7 @@ OPERATION = {"type": "refund", "actions": ["do", "undo"], "amount": 5, "final": 
 
 def row(jti="jti", seconds=1.0, kind=EntryKind.TOKEN_SPENT):
     at = 1_000_000 + int(seconds * 1_000_000)
-    return StoredEntry("writer", 1, kind, at, "", None, jti, "", b"", b"")
+    return RecordedEntry("writer", 1, kind, at, "", None, jti, "")
 
 
 @pytest.fixture

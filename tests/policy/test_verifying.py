@@ -8,7 +8,7 @@ from fleeting.core.model import Verdict
 from fleeting.policy import PolicyBundle, Verify
 from fleeting.policy.compiled import CompiledEngine
 from fleeting.policy.deciding import UNEVALUATED, Deciding
-from fleeting.policy.engine import NOTHING, Answer
+from fleeting.policy.engine import NOTHING, Answer, SlicedEngine
 from fleeting.policy.facts import Facts
 from fleeting.policy.tree import Effect
 from fleeting.policy.verifying import SAMPLE, Disagreement, VerifiedEngine, build_engine, ignore
@@ -157,6 +157,11 @@ def test_off_trusts_the_compiled_engine_alone(load, world):
     policies = load(RULES).policies.values()
     assert isinstance(build_engine(policies, world, Verify.OFF, ignore), CompiledEngine)
     ignore(Disagreement(ACTION, Effect.PERMIT, ()))
+
+
+def test_cedar_only_compiles_nothing(load, world):
+    policies = load(RULES).policies.values()
+    assert isinstance(build_engine(policies, world, Verify.CEDAR_ONLY, ignore), SlicedEngine)
 
 
 @pytest.mark.parametrize("verify", Verify)

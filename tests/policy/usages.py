@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fleeting.core.evidence import EntryKind, StoredEntry, microseconds
+from fleeting.core.evidence import EntryKind, RecordedEntry, microseconds
 from fleeting.core.model import AccessRequest
 from fleeting.policy import PolicyBundle, PolicySource, load_policies
 from fleeting.policy.edits import apply
@@ -49,9 +49,9 @@ def settle(used: list[Used], notes: list, settle_token) -> None:
         settle_token(token)
 
 
-def _row(jti: str, seconds: float, kind: EntryKind) -> StoredEntry:
+def _row(jti: str, seconds: float, kind: EntryKind) -> RecordedEntry:
     at = ISSUED_US + int(seconds * 1_000_000)
-    return StoredEntry("writer", 1, kind, at, "", None, jti, "", b"", b"")
+    return RecordedEntry("writer", 1, kind, at, "", None, jti, "")
 
 
 class Sized:

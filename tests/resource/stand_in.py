@@ -1,5 +1,7 @@
 """A stand-in issuer on real HTTP, and a caller who can say and prove anything."""
 
+import asyncio
+import json
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from fleeting.core.event_stream import MEDIA_TYPE, write_beat, write_event
 from fleeting.core.issuance import ACCESS_TOKEN_TYP, token_claims
 from fleeting.core.jose import SigningKey
 from fleeting.core.metadata import server_metadata
@@ -72,6 +75,12 @@ class StandInIssuer:
         self.raw_answer: tuple[int, bytes] | None = None
         self.lose_answers = 0
         self.report_delay = 0.0
+        self.ended: list[dict] = []
+        self.follows = "streams"
+        self.beats = True
+        self.cuts = 0
+        self.followers: list[tuple[str, str]] = []
+        self.authorizations: list[str] = []
 
     def token(self, *operations, uses=None, key=None, signer=None, **changes) -> str:
         now = changes.pop("now", datetime.now(UTC))
@@ -138,12 +147,47 @@ class StandInIssuer:
         self.reports.append(form)
         return JSONResponse({}, 500 if self.down else 200)
 
+    async def revocations(self, request):
+        """Tell what ended; follows: streams, refuses, is busy, holds back, is silent, is odd."""
+        accept, last = request.headers["accept"], request.headers.get("last-event-id", "")
+        self.followers.append((accept, last or request.query_params.get("after", "")))
+        self.authorizations.append(request.headers["authorization"])
+        if self.down or self.follows == "refuses":
+            return Response(status_code=500 if self.down else 403)
+        if self.follows == "is odd":
+            return JSONResponse({"revoked": "all", "last": 7})
+        if accept == "application/json":
+            after = int(request.query_params["after"] or 0)
+            page = self.ended[after : after + 2]
+            last = str(after + len(page))
+            more = after + len(page) < len(self.ended)
+            return JSONResponse({"revoked": page, "last": last, "more": more, "reset": False})
+        if self.follows == "is busy":
+            return Response(status_code=503)
+        if self.follows == "answers":
+            return JSONResponse({})
+        return StreamingResponse(self._events(int(last or 0)), media_type=MEDIA_TYPE)
+
+    async def _events(self, place):
+        cuts = self.cuts
+        yield b"retry: 500\n\n"
+        while self.follows == "holds back":  # noqa: ASYNC110 -- set in another thread
+            await asyncio.sleep(0.02)
+        while self.cuts == cuts and not self.down and self.follows != "ends":
+            for ended in self.ended[place:]:
+                place += 1
+                yield write_event("revoked", json.dumps(ended), str(place))
+            if self.beats:
+                yield write_beat(str(place))
+            await asyncio.sleep(0.02)
+
     def app(self) -> Starlette:
         return Starlette(
             routes=[
                 Route("/.well-known/oauth-authorization-server", self.metadata),
                 Route("/jwks", self.jwks),
                 Route("/spend", self.spend, methods=["POST"]),
+                Route("/revocations", self.revocations),
                 Route("/report", self.report, methods=["POST"]),
             ]
         )

@@ -19,7 +19,9 @@ async def test_the_server_introduces_itself(sim):
     assert document["scopes_supported"] == ["deployments:read", "payments:list", "payments:read"]
     assert response.headers["cache-control"] == "public, max-age=300"
     for name, url in document.items():
-        if name.endswith("_endpoint"):
+        if name == "revocations_endpoint":
+            assert (await sim.http.get(url)).status_code == 401
+        elif name.endswith("_endpoint"):
             served = await sim.http.post(url)
             assert served.status_code == 400, name
 

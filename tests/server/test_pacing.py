@@ -61,7 +61,7 @@ async def test_others_get_their_turn_between_slices():
 async def test_while_the_server_is_busy_the_work_waits_but_not_for_ever():
     started = time.perf_counter()
     await paced(work(10, 0.001), lambda: True)
-    assert time.perf_counter() - started > 0.01 * 5
+    assert time.perf_counter() - started > 0.01 * 2
 
 
 async def test_it_goes_on_as_soon_as_the_server_is_idle():
@@ -71,5 +71,5 @@ async def test_it_goes_on_as_soon_as_the_server_is_idle():
         asked.append(None)
         return len(asked) == 1
 
-    await paced(work(3, 0.001), busy)
+    await paced(work(20, 0.001), busy)
     assert len(asked) >= 3

@@ -1,5 +1,6 @@
 """A period of the ledger is read whole and nothing beside it, a bounded piece at a time."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,7 +42,7 @@ async def minutes_of(store, kinds=ISSUED, since=None, until=None):
     progress = [(page.passed, page.total) for page in pages]
     assert progress == sorted(progress)
     assert not progress or progress[-1][0] == progress[-1][1]
-    return [row.read().entry.body["minute"] for page in pages for row in page.rows]
+    return [json.loads(row.body)["minute"] for page in pages for row in page.rows]
 
 
 async def test_every_entry_of_a_period_is_read_once_in_its_order(store, write):

@@ -1,5 +1,9 @@
 import asyncio
+from datetime import timedelta
 
+import pytest
+
+from fleeting.ports import Cutoff, CutoffKind, Write
 from tests.simulator import PAYOUT, REFUND, claims_of, refused
 
 INACTIVE = {"active": False}
@@ -78,3 +82,17 @@ async def test_an_assertion_introspects_once(sim):
     assert "used before" in refused(again, "invalid_client", 401)
     elsewhere = await guard.post("/revoke", {"token": token}, credentials=credentials)
     refused(elsewhere, "invalid_client", 401)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(CutoffKind.CLIENT, "legacy"), (CutoffKind.SUBJECT, "legacy"), (CutoffKind.TOKEN, None)],
+)
+async def test_a_token_that_was_cut_off_is_inactive(sim, kind, value):
+    token = await sim.caller("legacy").token(scope="payments:read")
+    assert (await sim.guard.introspect(token)).json()["active"]
+    until = sim.clock.now() + timedelta(hours=1)
+    value = value or claims_of(token)["jti"]
+    cutoff = Cutoff(kind, value, sim.clock.now(), until)
+    await sim.worker.store.commit(Write(cutoffs=(cutoff,)))
+    assert (await sim.guard.introspect(token)).json() == INACTIVE

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fleeting import __version__
-from fleeting.cli import audit, db, keys, policy_commands
+from fleeting.cli import audit, db, keys, people, people_commands, policy_commands
 from fleeting.cli.demo import demo
 from fleeting.cli.explain import explain
 from fleeting.cli.groups import TakesIds, add, group
@@ -69,7 +69,9 @@ add(
     "fleeting explain 5vAq0cVJ3T1Gm1r0w1o8Yg --json | jq .answers",
     cls=TakesIds,
 )
+people_commands.add_to(app)
 app.add_typer(audit.app)
 app.add_typer(policy_commands.app)
+app.add_typer(people.app)
 app.add_typer(keys.app)
 app.add_typer(db.app)

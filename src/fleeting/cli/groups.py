@@ -91,8 +91,9 @@ def _expected() -> Iterator[type[Exception]]:
     from fleeting.server.reloading import UnusableSetError
     from fleeting.server.settings import SettingsError
     from fleeting.server.signing_keys import SigningKeysError
+    from fleeting.usecases.change_people import PeopleChangeError
     from fleeting.usecases.change_policy import PolicyChangeError
 
     yield from (CommandError, SettingsError, SigningKeysError)
-    yield from (PolicyProblems, UnusableSetError, PolicyChangeError)
+    yield from (PolicyProblems, UnusableSetError, PolicyChangeError, PeopleChangeError)
     yield from (StoreUnavailableError, FleetingError)

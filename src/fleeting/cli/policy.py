@@ -1,6 +1,6 @@
 """``fleeting policy check``: say what is wrong with a set of policies, and what is doubtful."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ from fleeting.cli.options import AsJson, Config
 from fleeting.cli.terminal import counted, err, fail, note, say, say_json
 
 if TYPE_CHECKING:
-    from fleeting.policy import PolicyBundle, Problem
+    from fleeting.policy import PolicyBundle, PolicySource, Problem
     from fleeting.server.settings import Settings
 
 app = group(
@@ -88,7 +88,8 @@ def check(
     """Find every error in the policies, and whatever is right but probably not meant.
 
     They are parsed, checked against the declared operation types, and linted, as 'fleeting serve'
-    does when it starts: what is wrong then is an error. Warnings are about what can be loaded: of
+    does when it starts: what is wrong then is an error. So are the roles of people, in console/,
+    where there are any. Warnings are about what can be loaded: of
     permits that give too much or nothing, ids that nobody has, operations that nobody may do.
 
     The exit code is 1 if there is an error, with --strict also if there is a warning. A policy
@@ -152,16 +153,34 @@ def _check(settings: "Settings", path: Path, *, budget: int, quick: bool) -> Che
 
     sources, world = policy_sources(settings.policies), policy_world(settings)
     declared = declared_parties(settings, path)
-    texts = {each.name: each.text for each in (*sources, declared.settings)}
+    roles, wrong = _roles(settings)
+    texts = {each.name: each.text for each in (*sources, *roles, declared.settings)}
+    files = len(sources) + len(roles)
     try:
         bundle = load_policies(sources, world)
     except PolicyProblems as found:
         part = sound_part(sources, world, found.problems)
         warnings = () if part is None else review(part, declared, whole=False)
-        return Checked(found.problems, warnings, None, texts, len(sources))
+        return Checked((*found.problems, *wrong), warnings, None, texts, files)
     more = None if quick else _solved(bundle, settings)
     warnings = review(bundle, declared, more=more, budget=budget)
-    return Checked((), warnings, bundle, texts, len(sources))
+    return Checked(wrong, warnings, bundle, texts, files)
+
+
+def _roles(settings: "Settings") -> "tuple[Sequence[PolicySource], tuple[Problem, ...]]":
+    """Return the installation's own files of roles, and what is wrong with them."""
+    from fleeting.policy import PolicyProblems
+    from fleeting.policy.roles import CedarRoles
+    from fleeting.server.console_policies import role_sources
+
+    if settings.console_policies is None:
+        return (), ()
+    sources = role_sources(settings.console_policies)
+    try:
+        CedarRoles(sources)
+    except PolicyProblems as found:
+        return sources, found.problems
+    return sources, ()
 
 
 def _solved(bundle: "PolicyBundle", settings: "Settings") -> "Iterable[Problem] | None":

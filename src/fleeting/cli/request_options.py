@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 ASKING, _CALLING, _WHO = "What to ask for", "The call to make", "Who asks"
+_WAITING = "Where people decide"
 
 Method = Annotated[str | None, typer.Argument(metavar="METHOD", help="With a URL: make this call.")]
 Url = Annotated[str | None, typer.Argument(metavar="URL", help="The guarded API's URL.")]
@@ -41,6 +42,36 @@ Resource = Annotated[
 ShowToken = Annotated[
     bool,
     typer.Option("--show-token", help="Print the token itself too.", rich_help_panel=ASKING),
+]
+Plan = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help='Ask for standing work, such as {"calls": 10, "duration": "2h"}.',
+        rich_help_panel=ASKING,
+    ),
+]
+BreakGlass = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON",
+        help="Why this cannot wait for anybody: somebody is alarmed, and reviews it.",
+        rich_help_panel=_WAITING,
+    ),
+]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait", help="Do not wait for people: print how to go on.", rich_help_panel=_WAITING
+    ),
+]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Go on with the request of that id, or have another token of its plan.",
+        rich_help_panel=_WAITING,
+    ),
 ]
 JsonBody = Annotated[
     str | None, typer.Option(metavar="JSON", help="Its body.", rich_help_panel=_CALLING)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from fleeting.cli.reading import ledger_of
 from fleeting.cli.sifting import dumps, parsed, progress
 from fleeting.cli.usage_reading import UsageReading
-from fleeting.core.evidence import StoredEntry
+from fleeting.core.evidence import RecordedEntry
 from fleeting.policy import PolicyBundle, PolicySource, load_policies
 from fleeting.policy.edits import apply
 from fleeting.policy.needs import Allowance, PoliciesNeeded, allowance
@@ -98,7 +98,7 @@ class Sizing:
     def _needed(self, left_out: LeftOut) -> PoliciesNeeded:
         needed = PoliciesNeeded()
 
-        def note(redecided: Redecided, _row: StoredEntry) -> Allowance:
+        def note(redecided: Redecided, _row: RecordedEntry) -> Allowance:
             needed.asked(redecided)
             return allowance(redecided)
 
@@ -111,7 +111,7 @@ class Sizing:
         proposed = Replaying(load_policies(sources, self._world), dumps=dumps)
         trial = Trial()
 
-        def note(now: Redecided, row: StoredEntry) -> Both:
+        def note(now: Redecided, row: RecordedEntry) -> Both:
             return trial.decided(now, proposed.redecide(row, parsed(row)))
 
         reading = UsageReading(Replaying(self._bundle, dumps=dumps), note, trial.settle, LeftOut())

@@ -11,7 +11,7 @@ import orjson
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fleeting.cli.terminal import err
-from fleeting.core.evidence import EntryKind, StoredEntry
+from fleeting.core.evidence import EntryKind, RecordedEntry
 from fleeting.core.recorded import TooOldError
 from fleeting.policy.replay_report import LeftOut
 from fleeting.policy.replaying import Redecided, Replaying
@@ -44,7 +44,7 @@ async def sift(
     evidence: Evidence,
     kinds: Collection[EntryKind],
     period: tuple[datetime, datetime],
-    take: Callable[[StoredEntry], None],
+    take: Callable[[RecordedEntry], None],
     advance: Advance,
 ) -> None:
     """Give every entry of *kinds* in the period to *take*.
@@ -61,16 +61,16 @@ async def sift(
 
 def deciding(
     replaying: Replaying,
-    add: Callable[[Redecided, StoredEntry], None],
+    add: Callable[[Redecided, RecordedEntry], None],
     left_out: LeftOut,
     client: str | None = None,
-) -> Callable[[StoredEntry], None]:
+) -> Callable[[RecordedEntry], None]:
     """Return what decides an entry again and gives it to *add*, or counts why it cannot be.
 
     client: pass over what others asked.
     """
 
-    def take(row: StoredEntry) -> None:
+    def take(row: RecordedEntry) -> None:
         try:
             body = parsed(row)
             if client is not None and body["client"] != client:
@@ -95,7 +95,7 @@ def dumps(value: object) -> bytes | str:
         return repr(value)  # lone surrogates, as below
 
 
-def parsed(row: StoredEntry) -> dict[str, Any]:
+def parsed(row: RecordedEntry) -> dict[str, Any]:
     """Return the body of *row*.
 
     Raises:

@@ -1,5 +1,6 @@
 """Show what a caller was granted, or why it was refused, and where to read the whole story."""
 
+import json
 import os
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleeting.cli.words import clean, shown_operation, shown_time, shown_uses, would_allow_words
-from fleeting.client import FleetingError, Token
+from fleeting.client import ApprovalPending, FleetingError, Token
 from fleeting.server.settings import CONFIG_VARIABLE
 
 
@@ -64,6 +65,31 @@ def refusal_text(error: FleetingError, config: Path | None) -> Text:
         name = "request" if error.request_id else "txn"
         text.append(f"\n{name} {clean(id_)}: {explain_command(id_, config)}", "dim")
     return text
+
+
+def pending_text(error: ApprovalPending) -> Text:
+    """Return where people decide, and how to go on."""
+    text = Text.assemble((error.what, "bold"), f": {clean(error.reason)}")
+    for alternative in error.would_allow:
+        text.append(f"\nit would be allowed with {would_allow_words(alternative)}")
+    if error.pending is not None and "access_request_id" in error.pending.form:
+        again = f"repeat the command with --resume {clean(error.pending.id)}"
+        text.append(f"\nonce they have, {again}", "dim")
+    return text
+
+
+def pending_json(error: ApprovalPending) -> dict[str, Any]:
+    """Return what waits for programs; ``pending`` is what ``Pending.from_json`` reads."""
+    pending = error.pending
+    return {
+        "error": "authorization_pending",
+        "what": error.what,
+        "reason": error.reason,
+        "access_request_id": None if pending is None else pending.id,
+        "authorization_uri": None if pending is None else pending.authorization_uri,
+        "expires_at": None if pending is None else pending.expires_at.isoformat(),
+        "pending": None if pending is None else json.loads(pending.to_json()),
+    }
 
 
 def refusal_json(error: FleetingError) -> dict[str, Any]:

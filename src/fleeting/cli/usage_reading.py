@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from fleeting.cli.sifting import REQUESTS, Advance, deciding, parsed, sift
 from fleeting.core.durations import LONGEST
-from fleeting.core.evidence import EntryKind, StoredEntry
+from fleeting.core.evidence import EntryKind, RecordedEntry
 from fleeting.policy.replay_report import LeftOut
 from fleeting.policy.replaying import Redecided, Replaying
 from fleeting.policy.usage import USES, TokenUses, UsedToken
@@ -28,7 +28,7 @@ class UsageReading(Generic[T]):
     """
 
     replaying: Replaying
-    note: Callable[[Redecided, StoredEntry], T]
+    note: Callable[[Redecided, RecordedEntry], T]
     settle: Callable[[UsedToken[T]], None]
     left_out: LeftOut
 
@@ -53,8 +53,8 @@ class UsageReading(Generic[T]):
                 self.settle(token)
             start, length = end, _next_length(length, len(tokens))
 
-    def _requests(self, tokens: TokenUses[T]) -> Callable[[StoredEntry], None]:
-        def add(redecided: Redecided, row: StoredEntry) -> None:
+    def _requests(self, tokens: TokenUses[T]) -> Callable[[RecordedEntry], None]:
+        def add(redecided: Redecided, row: RecordedEntry) -> None:
             noted = self.note(redecided, row)
             if row.kind == EntryKind.ACCESS_EVALUATED:
                 self.settle(UsedToken.evaluation(noted, row.at_us))
@@ -64,8 +64,8 @@ class UsageReading(Generic[T]):
 
         return deciding(self.replaying, add, self.left_out)
 
-    def _uses(self, tokens: TokenUses[T]) -> Callable[[StoredEntry], None]:
-        def take(row: StoredEntry) -> None:
+    def _uses(self, tokens: TokenUses[T]) -> Callable[[RecordedEntry], None]:
+        def take(row: RecordedEntry) -> None:
             try:
                 body: dict[str, Any] = parsed(row)
             except ValueError as error:

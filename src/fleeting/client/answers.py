@@ -79,11 +79,12 @@ def _refusal(status: int, body: Mapping[str, Any], private: Iterable[str]) -> Fl
         description=description,
         request_id=request_id or None,
         status=status,
-        would_allow=_objects(body.get("would_allow")),
+        would_allow=objects(body.get("would_allow")),
     )
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
+def objects(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list; whatever else there is, nothing."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 

@@ -1,11 +1,11 @@
 """Wait for people as a flow: hold on to the issuer's answer, poll as it says, collect the token."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from fleeting.client.answers import read_object, success
+from fleeting.client.answers import objects, read_object, success
 from fleeting.client.calling_issuer import Asker, post
 from fleeting.client.errors import IssuerUnavailableError, UnexpectedAnswerError
 from fleeting.client.pending import (
@@ -48,15 +48,21 @@ def obtain_patiently(
     if pending is None:
         raise still_pending(None)
     tokens = {name: form[name] for name in form if name.startswith(("subject_", "actor_"))}
-    return (yield from wait(asker, replace(pending, txn=txn), patience, tokens))
+    hints = objects(body.get("would_allow"))
+    return (yield from wait(asker, replace(pending, txn=txn), patience, tokens, hints))
 
 
 def wait(
-    asker: Asker, pending: Pending, patience: Patience, tokens: Mapping[str, str]
+    asker: Asker,
+    pending: Pending,
+    patience: Patience,
+    tokens: Mapping[str, str],
+    would_allow: Sequence[Mapping[str, Any]] = (),
 ) -> Flow[Token]:
     """Wait until people have decided, and return the token.
 
     tokens: those that the request came with, which ``Pending`` does not keep.
+    would_allow: what needs nobody, where the issuer told it.
 
     Raises:
         ApprovalPending: they have not, as long as *patience* lasts.
@@ -87,7 +93,7 @@ def wait(
         held = asker.now() - asked_at >= hold - _BARELY
         if slower or not held:  # it holds nothing back: poll as it says
             yield Rest(min(pending.interval, max(timedelta(0), until - asker.now())))
-    raise still_pending(pending)
+    raise still_pending(pending, would_allow)
 
 
 def _bound(asker: Asker) -> bool:

@@ -1,7 +1,7 @@
 """What waits for people: enough to go on waiting later, in another process with the same key."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -92,7 +92,9 @@ class ApprovalPending(FleetingError):
     pending: Pending | None = None
 
 
-def still_pending(pending: Pending | None) -> ApprovalPending:
+def still_pending(
+    pending: Pending | None, would_allow: Sequence[Mapping[str, Any]] = ()
+) -> ApprovalPending:
     """Return what to raise where nobody waits any longer."""
     where = "" if pending is None else pending.authorization_uri or ""
     told = f"people must approve this first: {where}" if where else "people must approve this first"
@@ -100,6 +102,7 @@ def still_pending(pending: Pending | None) -> ApprovalPending:
         told,
         error="authorization_pending",
         request_id=None if pending is None else pending.id,
+        would_allow=would_allow,
     )
     error.pending = pending
     return error

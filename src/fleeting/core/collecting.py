@@ -113,9 +113,7 @@ def is_waiting(record: RequestRecord) -> bool:
 
 def _has_more(record: RequestRecord) -> bool:
     """Say whether a granted request has tokens to give: a plan, or one that was extended since."""
-    last = max((token.expires_at for token in record.minted), default=None)
-    longer = last is not None and record.not_after is not None and record.not_after > last
-    return record.offer.plan is not None or longer
+    return record.offer.plan is not None or record.calls <= record.extensions
 
 
 # What a token may be.
@@ -206,8 +204,10 @@ def _end_with(record: RequestRecord, token: AccessToken, now: datetime) -> datet
     plan = record.offer.plan
     if plan is not None:
         return _plan_end(record, plan, now)
-    # Not later than that: an extension is worth one token more, and this was it.
-    return max([token.expires_at, *(each.expires_at for each in record.minted)])
+    ends = [token.expires_at, *(each.expires_at for each in record.minted)]
+    if record.not_after is not None and record.calls < record.extensions:
+        ends.append(record.not_after)  # there is another one to collect
+    return max(ends)
 
 
 def _minted(token: AccessToken) -> Minted:

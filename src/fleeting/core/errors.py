@@ -225,6 +225,13 @@ class RequestTooLarge(InvalidRequest):
     status = 413
 
 
+class SignInRefused(OAuthError):
+    """A person could not be signed in: not by this login (OpenID Connect Core §3.1.2.6)."""
+
+    error = "access_denied"
+    status = 403
+
+
 class TemporarilyUnavailable(OAuthError):
     """Something this answer needs cannot be reached now (RFC 6749 §4.1.2.1)."""
 

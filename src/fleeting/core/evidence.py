@@ -122,6 +122,22 @@ class ChainHead:
     at: datetime | None = None
 
 
+class RecordedEntry(NamedTuple):
+    """The columns of an entry that say what happened: for who reads many and verifies no chain.
+
+    As with ``StoredEntry``, nothing in it is to be believed.
+    """
+
+    writer: str
+    sequence: int
+    kind: str
+    at_us: int
+    request_id: str
+    txn: str | None
+    jti: str | None
+    body: str
+
+
 class StoredEntry(NamedTuple):
     """An entry as the store holds it, column by column: what the hash is taken over.
 
@@ -158,6 +174,10 @@ class StoredEntry(NamedTuple):
         )
         return ChainedEntry(self.writer, self.sequence, entry, self.previous, self.hash)
 
+    def recorded(self) -> RecordedEntry:
+        """Return it without its hashes."""
+        return RecordedEntry(*self[:8])
+
 
 def microseconds(at: datetime) -> int:
     """Return *at* as whole microseconds since 1970 UTC: exact, whatever the time zone."""
@@ -166,7 +186,7 @@ def microseconds(at: datetime) -> int:
 
 def instant(since_epoch_us: int) -> datetime:
     """Return the aware UTC instant that ``microseconds`` made *since_epoch_us* from."""
-    return _EPOCH + timedelta(microseconds=since_epoch_us)
+    return _EPOCH + since_epoch_us * _MICROSECOND
 
 
 def storable(text: str) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from fleeting.core.jose import CLIENT_ALGS, SERVER_ALG
 from fleeting.core.requests import GRANT_TYPES
+from fleeting.core.signing_in import DEVICE_CODE
 
 AS_METADATA = "/.well-known/oauth-authorization-server"
 RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
@@ -16,8 +17,9 @@ _AUTH_METHODS = ["private_key_jwt", "client_secret_basic"]
 def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str]) -> dict[str, Any]:
     """Return authorization server metadata (RFC 8414 §2).
 
-    With RFC 9449 §5.1, RFC 9396 §10, RFC 7662, RFC 7009, draft-rosomakho-oauth-txn-challenge §5
-    and, of our own, ``spend_endpoint``, ``report_endpoint`` and ``access_request_endpoint``.
+    With RFC 9449 §5.1, RFC 9396 §10, RFC 7662, RFC 7009, RFC 8628 §4,
+    draft-rosomakho-oauth-txn-challenge §5 and, of our own, ``spend_endpoint``,
+    ``report_endpoint``, ``revocations_endpoint`` and ``access_request_endpoint``.
     """
     return {
         "issuer": issuer,
@@ -28,8 +30,10 @@ def server_metadata(issuer: str, *, types: Iterable[str], scopes: Iterable[str])
         "transaction_authorization_endpoint": f"{issuer}/transaction-authorization",
         "spend_endpoint": f"{issuer}/spend",
         "report_endpoint": f"{issuer}/report",
+        "revocations_endpoint": f"{issuer}/revocations",
         "access_request_endpoint": f"{issuer}/access-request",
-        "grant_types_supported": list(GRANT_TYPES),
+        "device_authorization_endpoint": f"{issuer}/device_authorization",
+        "grant_types_supported": [*GRANT_TYPES, DEVICE_CODE],
         "response_types_supported": [],
         "scopes_supported": sorted(scopes),
         "authorization_details_types_supported": sorted(types),

@@ -46,14 +46,6 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _seconds(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()
-
-
-def _duration(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
-
-
 def _bytes(text: str) -> bytes:
     try:
         return decode_base64url(text.encode())
@@ -199,7 +191,7 @@ def write_sign_in(sign_in: SignIn) -> str:
             "started_at": _time(sign_in.started_at),
             "return_to": sign_in.return_to,
             "code_verifier": sign_in.code_verifier,
-            "max_age": _seconds(sign_in.max_age),
+            "again": sign_in.again,
         }
     )
 
@@ -215,7 +207,7 @@ def read_sign_in(text: str) -> SignIn:
             datetime.fromisoformat(members["started_at"]),
             members["return_to"],
             members["code_verifier"],
-            _duration(members.get("max_age")),
+            members["again"],
         ),
     )
 
@@ -251,7 +243,7 @@ def write_device(device: DeviceAuthorization) -> str:
             "user_code": device.user_code,
             "expires_at": _time(device.expires_at),
             "status": device.status.value,
-            "interval": _seconds(device.interval),
+            "interval": device.interval.total_seconds(),
             "polled_at": _time(device.polled_at),
             "person": device.person,
             "signed_in_at": _time(device.signed_in_at),

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
 from fleeting.core.durations import parse_duration
-from fleeting.core.evidence import StoredEntry, instant, original
+from fleeting.core.evidence import RecordedEntry, instant, original
 from fleeting.core.limits import parse_approval
 from fleeting.core.model import (
     AccessRequest,
@@ -45,7 +46,7 @@ _parse_approval = lru_cache(maxsize=1024)(parse_approval)
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ArithmeticError)
 """What reading raises where an entry is not as any version writes it."""
 
-_OF_PARTIES = (
+_of_parties = itemgetter(
     *("asked_by", "subject", "act", "client", "client_groups", "client_ceilings"),
     *("resource", "resource_ceilings", "cnf"),
 )
@@ -122,7 +123,7 @@ class RequestReader:
         self._dumps = dumps
         self._parties: dict[Hashable, Parties] = {}
 
-    def request(self, row: StoredEntry, body: Members) -> AccessRequest:
+    def request(self, row: RecordedEntry, body: Members) -> AccessRequest:
         """Return the request that was decided; *body* is that of *row*, parsed.
 
         Raises:
@@ -136,9 +137,9 @@ class RequestReader:
         except UNREADABLE as error:
             raise unreadable(error) from error
 
-    def _request(self, row: StoredEntry, body: Members) -> AccessRequest:
+    def _request(self, row: RecordedEntry, body: Members) -> AccessRequest:
         # Making the parties anew each time would be half of the work.
-        key = self._dumps([body[name] for name in _OF_PARTIES])
+        key = self._dumps(_of_parties(body))
         parties = self._parties.get(key)
         if parties is None:
             if len(self._parties) >= _MOST_PARTIES:
@@ -364,6 +365,6 @@ def recorded_ceilings(body: Members) -> tuple[Mapping[str, Ceiling], timedelta]:
     )
 
 
-def decided_at(row: StoredEntry) -> datetime:
+def decided_at(row: RecordedEntry) -> datetime:
     """Return the instant at which *row* was decided: an entry is made at its call's one instant."""
     return instant(row.at_us)

@@ -10,10 +10,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from fleeting.core.jose import encode_base64url
 
+COMMAND_LINE = "fleeting-cli"
+"""The client_id of our own command line: a public client, known to every installation."""
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+"""The grant type of the command line's login (RFC 8628 §3.4)."""
 _LONGEST_PATH = 1000
 _UNPRINTED = re.compile(r"[^\x21-\x7e]")
 
@@ -26,6 +29,11 @@ def digest(secret: str) -> str:
 def same_secret(secret: str, kept: str) -> bool:
     """Return whether *kept* is the digest of *secret*, in the same time whatever they are."""
     return hmac.compare_digest(digest(secret), kept)
+
+
+def whose(person: str) -> str:
+    """Return the word that what is a person's is listed by; their id may be too long for one."""
+    return digest(person)[:32]
 
 
 def csrf_token(session_token: str) -> str:
@@ -97,7 +105,7 @@ class SignIn:
     """A login that is under way, in one browser.
 
     browser: the digest of the cookie that says which. challenge: the ``nonce`` of a provider's
-    login, or a passkey's challenge. max_age: how fresh the login must be; None: as it comes.
+    login, or a passkey's challenge. again: the person must prove who they are now.
     """
 
     kind: SignInKind
@@ -106,7 +114,7 @@ class SignIn:
     started_at: datetime
     return_to: str = "/"
     code_verifier: str = ""
-    max_age: timedelta | None = None
+    again: bool = False
 
 
 class LinkKind(StrEnum):
@@ -160,10 +168,4 @@ def local_path(text: str | None) -> str:
     """
     if not text or len(text) > _LONGEST_PATH or _UNPRINTED.search(text) or "\\" in text:
         return "/"
-    if not text.startswith("/") or text.startswith("//"):
-        return "/"
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return "/"
-    return "/" if parts.scheme or parts.netloc else text
+    return text if text.startswith("/") and not text.startswith("//") else "/"

@@ -70,7 +70,8 @@ def _values(name: str, node: Node, world: PolicyWorld) -> frozenset[str]:
 
 
 def _odd_entity(entity: Uid, world: PolicyWorld) -> Iterator[tuple[str, Pointer]]:
-    scripts = {_script(each) for each in entity.id if each.isalpha()}
+    letters = () if entity.id.isascii() else filter(str.isalpha, entity.id)
+    scripts = {*map(_script, letters)}
     if len(scripts) > 1:
         strange = next(each for each in entity.id if each.isalpha() and not each.isascii())
         hint = f"'{strange}' is U+{ord(strange):04X} {unicodedata.name(strange, '?')}"

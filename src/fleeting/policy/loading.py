@@ -7,7 +7,8 @@ import cedarpy
 
 from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.deciding import Deciding
-from fleeting.policy.parsing import ParsedPolicy, parse_policy, validate
+from fleeting.policy.forms import Forms
+from fleeting.policy.parsing import ParsedPolicy, parse_policy, parse_text, validate
 from fleeting.policy.policies import Policy
 from fleeting.policy.problems import PolicyProblems, PolicySource, Problem
 from fleeting.policy.rules import REPEATED_ID
@@ -17,7 +18,7 @@ from fleeting.policy.sets import set_digest
 from fleeting.policy.tree import read_actions, read_scope
 from fleeting.policy.verifying import OnDisagreement, Verify, build_engine, ignore
 
-_VALIDATED_AT_ONCE = 8
+_VALIDATED_AT_ONCE = 16
 
 
 def load_policies(
@@ -104,6 +105,7 @@ class _Loading:
         self.schema = build_schema(world)
         self.loaded: list[tuple[PolicyText, Policy]] = []
         self.problems: list[Problem] = []
+        self._forms = Forms(parse_text)
         self._named = world.actions()
         self._checked = checked
         self._unchecked: list[ParsedPolicy] = []
@@ -116,7 +118,7 @@ class _Loading:
             moved = replace(checked, file=place.file, line=place.line, column=place.column)
             self.loaded.append((text, moved))
             return
-        parsed = parse_policy(text, self.world)
+        parsed = parse_policy(text, self.world, self._forms.parse)
         if isinstance(parsed, Problem):
             self.problems.append(parsed)
             return
@@ -126,8 +128,9 @@ class _Loading:
 
     def validate(self) -> Iterator[None]:
         """Have the Cedar validator check what was parsed; it looks at each policy by itself."""
-        schema = cedarpy.Schema.from_str(self.schema)
-        while self._unchecked:
+        schema = cedarpy.Schema.from_str(self.schema) if self._unchecked else None
+        yield
+        while schema is not None and self._unchecked:
             some = self._unchecked[-_VALIDATED_AT_ONCE:]
             del self._unchecked[-_VALIDATED_AT_ONCE:]
             self.problems += validate(some, schema, self.world)

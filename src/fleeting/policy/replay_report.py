@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from fleeting.core.evidence import StoredEntry
+from fleeting.core.evidence import RecordedEntry
 from fleeting.core.model import ActionDecision, Operation
 from fleeting.core.recorded import decided_at
 from fleeting.policy.replaying import Change, Difference, Redecided
@@ -54,7 +54,7 @@ class LeftOut:
     unreadable: int = 0
     first: str = ""
 
-    def unread(self, row: StoredEntry, error: Exception) -> None:
+    def unread(self, row: RecordedEntry, error: Exception) -> None:
         """Take note of an entry that cannot be read."""
         if not self.unreadable:
             self.first = f"entry {row.sequence} of chain {row.writer} ({error})"
@@ -76,7 +76,7 @@ class ReplayReport:
     faults: Group = field(default_factory=lambda: Group(Change.OTHERWISE, "", "fault"))
     _groups: dict[tuple[Change, str, str], Group] = field(default_factory=dict)
 
-    def add(self, redecided: Redecided, row: StoredEntry) -> None:
+    def add(self, redecided: Redecided, row: RecordedEntry) -> None:
         """Take note of one request that was decided again, as *row* records it."""
         if not redecided.answers:
             return
@@ -92,9 +92,12 @@ class ReplayReport:
 
     def _group(self, difference: Difference) -> Group:
         key = (difference.change, difference.policy, difference.how)
-        if key not in self._groups and len(self._groups) >= MOST_GROUPS:
-            key = (difference.change, "", OTHERS)
-        return self._groups.setdefault(key, Group(*key))
+        found = self._groups.get(key)
+        if found is None:
+            if len(self._groups) >= MOST_GROUPS:
+                key = (difference.change, "", OTHERS)
+            found = self._groups.setdefault(key, Group(*key))
+        return found
 
     def groups(self) -> Iterator[Group]:
         """Yield the groups: changes in their order, those with most differences first."""
@@ -104,13 +107,13 @@ class ReplayReport:
         )
 
 
-def _count(group: Group, redecided: Redecided, difference: Difference, row: StoredEntry) -> None:
+def _count(group: Group, redecided: Redecided, difference: Difference, row: RecordedEntry) -> None:
     group.count += 1
     if len(group.examples) < EXAMPLES:
         group.examples.append(_example(redecided, difference, row))
 
 
-def _example(redecided: Redecided, difference: Difference, row: StoredEntry) -> Example:
+def _example(redecided: Redecided, difference: Difference, row: RecordedEntry) -> Example:
     request = redecided.request
     return Example(
         decided_at(row),

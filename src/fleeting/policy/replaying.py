@@ -3,9 +3,9 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from fleeting.core.evidence import StoredEntry
+from fleeting.core.evidence import RecordedEntry
 from fleeting.core.issuance import within_subject_token
 from fleeting.core.model import (
     SCOPE_TYPE,
@@ -30,8 +30,7 @@ from fleeting.policy.bundle import PolicyBundle
 from fleeting.policy.recent import Recent
 
 _WORLDS = 256
-_RENDERED = 20_000
-_KNOWN = 10_000
+_KNOWN = 20_000
 _CONDITIONAL = {
     Verdict.NEEDS_APPROVAL: "approval",
     Verdict.NEEDS_STEP_UP: "a stronger login",
@@ -71,9 +70,8 @@ class Difference:
     fault: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Redecided:
-    """One recorded request, decided again.
+class Redecided(NamedTuple):
+    """One recorded request, decided again: a tuple, for millions of them are made.
 
     exact: by the same policies as then. answers: how many actions were compared.
     """
@@ -108,12 +106,11 @@ class Replaying:
         self._reader = RequestReader(candidate.world.types, dumps)
         self._worlds: Recent[Hashable, PolicyBundle] = Recent(_WORLDS)
         # By identity: what is decided alike is one object, remembered by what decides.
-        self._rendered: dict[int, tuple[ActionDecision, Json]] = {}
         self._known: Recent[Hashable, tuple[ActionDecision, tuple[Difference, ...]]] = Recent(
             _KNOWN
         )
 
-    def redecide(self, row: StoredEntry, body: Mapping[str, Any]) -> Redecided:
+    def redecide(self, row: RecordedEntry, body: Mapping[str, Any]) -> Redecided:
         """Return what the candidate decides where *row*, whose parsed body is *body*, decided.
 
         Raises:
@@ -151,8 +148,7 @@ class Replaying:
         for before, after in zip(recorded, decision.answers, strict=True):
             if self._only is None or self._only == request.operations[after.operation].type:
                 answers += 1
-                if self._json(after) != before:
-                    differences += self._differences(before, after, fault=exact)
+                differences += self._differences(before, after, fault=exact)
         return Redecided(request, decision, exact, answers, tuple(differences))
 
     def _differences(
@@ -161,20 +157,10 @@ class Replaying:
         key = (id(after), self._dumps(written), fault)
         known = self._known.get(key)
         if known is None:
-            found = tuple(_differences(recorded_answer(written), after, fault=fault))
+            found = _differences(written, after, fault=fault)
             # With `after` in it, for as long as it is remembered nothing else has its identity.
             known = self._known.put(key, (after, found))
         return known[1]
-
-    def _json(self, answer: ActionDecision) -> Json:
-        found = self._rendered.get(id(answer))
-        if found is not None:
-            return found[1]
-        if len(self._rendered) >= _RENDERED:
-            self._rendered.clear()
-        rendered = answer_json(answer)
-        self._rendered[id(answer)] = (answer, rendered)
-        return rendered
 
 
 def _declared(
@@ -186,8 +172,14 @@ def _declared(
 
 
 def _differences(
-    before: ActionDecision, after: ActionDecision, *, fault: bool
-) -> Iterator[Difference]:
+    written: Mapping[str, Any], after: ActionDecision, *, fault: bool
+) -> tuple[Difference, ...]:
+    if answer_json(after) == written:
+        return ()
+    return tuple(_between(recorded_answer(written), after, fault=fault))
+
+
+def _between(before: ActionDecision, after: ActionDecision, *, fault: bool) -> Iterator[Difference]:
     # How an engine words an error is no part of the decision; that there is one is.
     if before.errors and after.errors and replace(before, errors=after.errors) == after:
         return

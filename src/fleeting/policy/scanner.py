@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fleeting.policy.problems import PolicySource, Problem
 from fleeting.policy.rules import SYNTAX
@@ -13,16 +14,22 @@ whole process."""
 
 _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
+_NESTING = (*_OPENING, "if")
 
+_STRING = r'"(?:[^"\\\n]|\\.|\n(?!\s*(?:@|permit\b|forbid\b)))*"'
+_COMMENT = r"//[^\n\r]*"
 _TOKEN = re.compile(
-    r"""
-      (?P<blank>  \s+ | //[^\n]* )
-    | (?P<string> "(?: [^"\\\n] | \\. | \n(?!\s*(?:@|permit\b|forbid\b)) )*" )
+    rf"""
+      (?P<blank>  \s+ | {_COMMENT} )
+    | (?P<string> {_STRING} )
     | (?P<name>   [A-Za-z_][A-Za-z0-9_]* )
     | (?P<symbol> :: | [=!<>]= | && | \|\| | [0-9]+ | . )
     """,
     re.DOTALL | re.VERBOSE,
 )
+_BLANKS = re.compile(rf"(?:\s|{_COMMENT})*")
+_LANDMARK = re.compile(rf"{_STRING}|{_COMMENT}|;", re.DOTALL)
+"""All that must be seen to tell which semicolons end a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,13 @@ class PolicyText:
     source: PolicySource
     start: int
     text: str
-    tokens: tuple[Token, ...]
+    line: int
+    column: int
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Its tokens; of a policy that is right, nobody may ever ask for them."""
+        return _tokens(self.text)
 
     def find(self, word: str, *, nth: int = 0) -> int | None:
         """Return where the token *word* stands, as a name or as the string ``"word"``."""
@@ -62,6 +75,8 @@ class PolicyText:
 
     def find_too_deep(self) -> int | None:
         """Return where the policy begins to be nested too deeply for the Cedar engine to parse."""
+        if sum(map(self.text.count, _NESTING)) <= DEEPEST:
+            return None
         depth = conditionals = 0
         for token in self.tokens:
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
@@ -84,9 +99,7 @@ class PolicyText:
         rule: str = SYNTAX,
     ) -> Problem:
         """Return a problem with this policy, at its start unless *at* says where."""
-        offset = self.start + (at or 0)
-        line = self.source.text.count("\n", 0, offset) + 1
-        column = offset - self.source.text.rfind("\n", 0, offset)
+        line, column = _moved(self.line, self.column, self.text[: at or 0])
         return Problem(self.source.name, line, column, message, hint, policy, rule)
 
 
@@ -97,19 +110,39 @@ def split_policies(source: PolicySource) -> Iterator[PolicyText]:
     so a policy with an open bracket does not swallow those that follow it. A string ends at the
     latest where a line begins like a policy, so that an open quote does not swallow them either.
     """
-    tokens: list[Token] = []
-    for found in _TOKEN.finditer(source.text):
-        if found.lastgroup == "blank":
-            continue
-        tokens.append(Token(found[0], found.start()))
+    text, seen, after = source.text, 0, 0
+    line = column = 1
+    for end in _ends(text):
+        start = after + _length_of_blanks(text, after)
+        line, column = _moved(line, column, text[seen:start])
+        yield PolicyText(source, start, text[start:end], line, column)
+        seen, after = start, end
+
+
+def _ends(text: str) -> Iterator[int]:
+    """Yield where each policy ends; the last one may have no semicolon."""
+    end = 0
+    for found in _LANDMARK.finditer(text):
         if found[0] == ";":
-            yield _policy(source, tokens)
-            tokens = []
-    if tokens:
-        yield _policy(source, tokens)
+            end = found.end()
+            yield end
+    rest = _tokens(text[end:])
+    if rest:
+        yield end + rest[-1].start + len(rest[-1].text)
 
 
-def _policy(source: PolicySource, tokens: list[Token]) -> PolicyText:
-    start, end = tokens[0].start, tokens[-1].start + len(tokens[-1].text)
-    own = tuple(Token(token.text, token.start - start) for token in tokens)
-    return PolicyText(source, start, source.text[start:end], own)
+def _length_of_blanks(text: str, start: int) -> int:
+    found = _BLANKS.match(text, start)
+    return 0 if found is None else found.end() - start
+
+
+def _moved(line: int, column: int, text: str) -> tuple[int, int]:
+    """Return the place behind *text*, which begins at *line* and *column*."""
+    lines = text.count("\n")
+    return line + lines, len(text) - text.rfind("\n") if lines else column + len(text)
+
+
+@lru_cache(maxsize=64)
+def _tokens(text: str) -> tuple[Token, ...]:
+    found = _TOKEN.finditer(text)
+    return tuple(Token(each[0], each.start()) for each in found if each.lastgroup != "blank")

@@ -5,7 +5,7 @@ scope does not take the request is never satisfied and never errs, so leaving it
 neither decision nor reasons nor errors (proved against the whole set by tests/policy).
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,18 +47,15 @@ class Slice:
     """The policies that may speak of a request; None where there are none of that effect.
 
     plain_forbids: those forbids that do not read the limits about to be granted.
-    groups, attributes, readers: what any of the policies reads, limits aside.
-    identity: it may matter who the principal is. step_ups: what the permits ask of a login.
+    groups: those that any of the policies names. readers: what else answers depend on, the limits
+    about to be granted, the issuer and the resource aside.
     """
 
     permits: Side | None
     forbids: Side | None
     plain_forbids: Side | None
     groups: frozenset[str]
-    attributes: tuple[str, ...]
     readers: tuple[Reader, ...]
-    identity: bool
-    step_ups: tuple[StepUp, ...]
 
     def forbids_for(self, facts: Facts) -> Side | None:
         """Return the forbids to ask; without limits, only those that do not read them."""
@@ -70,14 +67,11 @@ class Slice:
         subject, client = request.subject, request.client
         return (
             self,
-            subject.id if self.identity else None,
             subject.groups & self.groups,
             client.groups & self.groups,
             subject.issuer,
             request.resource.identifier,
-            *[subject.attributes.get(name) for name in self.attributes],
             *[read(facts) for read in self.readers],
-            *[meets(subject, step_up, now=facts.now) for step_up in self.step_ups],
         )
 
 
@@ -132,11 +126,25 @@ class ScopeIndex:
             forbids=side_of(forbids, type_) if forbids else None,
             plain_forbids=side_of(plain, type_) if plain else None,
             groups=_groups(taken),
-            attributes=_attributes(taken),
-            readers=tuple(_standings(taken, type_)),
-            identity=any(policy.reads.identity for policy in taken),
-            step_ups=tuple({each.terms.step_up for each in permits if each.terms.step_up}),
+            readers=(*_subject_readers(taken), *_standings(taken, type_)),
         )
+
+
+def _subject_readers(policies: Sequence[Policy]) -> Iterator[Reader]:
+    """Yield what reads of the subject all that answers and what is granted by them depend on."""
+    if any(policy.reads.identity for policy in policies):
+        yield lambda facts: facts.request.subject.id
+    yield from map(_attribute, _attributes(policies))
+    permits = [policy for policy in policies if policy.effect is Effect.PERMIT]
+    yield from map(_login, {each.terms.step_up for each in permits if each.terms.step_up})
+
+
+def _attribute(name: str) -> Reader:
+    return lambda facts: facts.request.subject.attributes.get(name)
+
+
+def _login(needed: StepUp) -> Reader:
+    return lambda facts: meets(facts.request.subject, needed, now=facts.now)
 
 
 def _standings(policies: Sequence[Policy], type_: OperationType | None) -> Iterable[Reader]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from fleeting.core.evidence import EntryKind, StoredEntry
+from fleeting.core.evidence import EntryKind, RecordedEntry
 from fleeting.core.model import SpendRefusal
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class TokenUses(Generic[T]):
         """Take note of a token."""
         self._tokens[jti] = UsedToken(note, issued_us)
 
-    def used(self, row: StoredEntry, body: Mapping[str, Any]) -> None:
+    def used(self, row: RecordedEntry, body: Mapping[str, Any]) -> None:
         """Take note of a use, or of one that came too late; other tokens' are passed over."""
         token = self._tokens.get(row.jti or "")
         if token is None or body.get("repeated"):

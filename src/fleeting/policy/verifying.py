@@ -25,7 +25,8 @@ class Verify(StrEnum):
     PERMITS confirms all that a permit rests on: the satisfied permits, and that nothing forbids.
     A wrong refusal then goes unnoticed, a wrong permit does not. OFF trusts the compiled engine
     alone; it opens nothing by itself, but takes away the second opinion, so the server warns of it
-    at every start.
+    at every start. CEDAR_ONLY compiles nothing: the Cedar engine decides alone, which is slower,
+    and what is left to do where the two disagree.
 
     An answer is verified when it is computed. ``deciding`` remembers decisions by all that they
     depend on, so a remembered one was verified, or passed over, as the first of its like.
@@ -35,6 +36,7 @@ class Verify(StrEnum):
     SAMPLE = "sample"
     PERMITS = "permits"
     ALL = "all"
+    CEDAR_ONLY = "cedar-only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def build_engine(
 ) -> DecisionEngine:
     """Return what decides by *policies*: compiled, and held to Cedar as *verify* says."""
     reference = SlicedEngine(policies, world.types)
+    if verify is Verify.CEDAR_ONLY:
+        return reference
     compiled = CompiledEngine(reference, world)
     if verify is Verify.OFF:
         return compiled

@@ -7,6 +7,7 @@ from fleeting.resource.admission import Granted
 from fleeting.resource.bodies import BodyLimits
 from fleeting.resource.call_operations import CallOperation, operation, scope
 from fleeting.resource.calls import Call
+from fleeting.resource.following import Following, WhenLost
 from fleeting.resource.guard import Guard
 from fleeting.resource.issuer_keys import Freshness
 from fleeting.resource.middleware import GuardMiddleware, granted_of
@@ -20,6 +21,7 @@ __all__ = [
     "BodyLimits",
     "Call",
     "CallOperation",
+    "Following",
     "Freshness",
     "Granted",
     "Guard",
@@ -29,6 +31,7 @@ __all__ = [
     "Refused",
     "Rule",
     "SqliteProofMemory",
+    "WhenLost",
     "body",
     "const",
     "granted_of",

@@ -27,6 +27,7 @@ from fleeting.resource.bodies import ReadBody
 from fleeting.resource.call_operations import CallOperation
 from fleeting.resource.calls import Call
 from fleeting.resource.challenges import Challenger
+from fleeting.resource.following import Revocations
 from fleeting.resource.issuer import Issuer
 from fleeting.resource.proofs import ProofMemory
 from fleeting.resource.reporting import Outcome, Reporter
@@ -74,7 +75,10 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a guard checks calls with."""
+    """What a guard checks calls with.
+
+    revocations: for tokens that are not spent at the issuer; None: they end when they expire.
+    """
 
     resource: str
     base_url: str
@@ -84,6 +88,7 @@ class Checks:
     issuer: Issuer
     reporter: Reporter
     challenger: Challenger
+    revocations: Revocations | None = None
     report_served: bool = False
 
 
@@ -128,6 +133,8 @@ class Admission:
         check_token(token, audience=self._checks.resource, now=self._now)
         await self._check_sender(presented, token)
         self.proven = True
+        if token.uses is None and self._checks.revocations is not None:
+            await self._checks.revocations.check(token, self._wanted.type)
         call = await self.operation()
         operation = check_call(token, call, self._checks.tokens.types)
         if token.uses is not None:

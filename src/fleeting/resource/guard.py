@@ -31,6 +31,7 @@ from fleeting.resource.declarations import (
     read_private_key,
     read_types,
 )
+from fleeting.resource.following import Following, Revocations
 from fleeting.resource.issuer import Credentials, Issuer, KeyCredentials, SecretCredentials
 from fleeting.resource.issuer_keys import Freshness, IssuerKeys
 from fleeting.resource.proofs import MemoryProofs, ProofMemory
@@ -40,6 +41,7 @@ from fleeting.resource.responses import Answer, Refused, Renderer
 _log = logging.getLogger("fleeting.resource")
 _ACCEPT = ACCEPT_HEADER.encode()
 _SECRET_BYTES = 32
+_FOLLOWING = Following()
 
 
 class Guard:
@@ -67,6 +69,8 @@ class Guard:
         asks for a shared *proofs*, since what counts everywhere must be good once everywhere.
     base_url: scheme and authority that callers use, where a proxy changes them; by default the
         resource's own. Never taken from a header of the call.
+    revocations: how it learns that a token which it need not spend was revoked; None: it does not,
+        and such a token is good until it expires.
     """
 
     def __init__(  # noqa: PLR0913 -- the settings of a guard, named
@@ -85,6 +89,7 @@ class Guard:
         base_url: str | None = None,
         body_limits: BodyLimits | None = None,
         freshness: Freshness | None = None,
+        revocations: Following | None = _FOLLOWING,
         report_served: bool = False,
         http: httpx.AsyncClient | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -106,6 +111,11 @@ class Guard:
         )
         self._keys = IssuerKeys(self._issuer, freshness)
         self._nonces = Nonces((_nonce_secret(nonce_secret),))
+        self._revocations = (
+            None
+            if revocations is None
+            else Revocations(self._issuer, self.types, revocations, clock)
+        )
         self._checks = Checks(
             resource=resource,
             base_url=origin(check_url("base_url", base_url or resource)),
@@ -117,6 +127,7 @@ class Guard:
             challenger=Challenger(
                 resource, issuer, _challenge_key(challenge_key), self.types, self.scopes
             ),
+            revocations=self._revocations,
             report_served=report_served,
         )
         self._renderer = Renderer(self._checks.challenger.metadata_url)
@@ -171,11 +182,13 @@ class Guard:
         return self._checks.challenger.documents()
 
     async def warm(self) -> None:
-        """Fetch the issuer's keys ahead of the first call; a failure is logged, and tried again."""
+        """Fetch keys and revocations ahead of the first call; what fails is logged, and retried."""
         try:
             await self._keys.current()
         except OAuthError as error:
             _log.warning("not ready yet: %s", error.description)
+        if self._revocations is not None:
+            await self._revocations.ready()
 
     async def __aenter__(self) -> Self:
         await self.warm()
@@ -187,6 +200,8 @@ class Guard:
     async def aclose(self) -> None:
         """Send the reports that wait, then let go of every connection and file."""
         await self._checks.reporter.aclose()
+        if self._revocations is not None:
+            await self._revocations.aclose()
         await self._keys.aclose()
         await self._checks.proofs.aclose()
         await self._issuer.aclose()

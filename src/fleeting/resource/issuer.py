@@ -2,21 +2,24 @@
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
 
 import httpx
 
 from fleeting.core import strict_json
 from fleeting.core.client_auth import ASSERTION_TYP, ASSERTION_TYPE
+from fleeting.core.event_stream import MEDIA_TYPE
 from fleeting.core.jose import SigningKey
 
 ASSERTION_SECONDS = 60
 MAX_ANSWER_BYTES = 262_144
-_TIMEOUT = httpx.Timeout(5.0, connect=2.0)
+_CONNECT_SECONDS = 2.0
+_TIMEOUT = httpx.Timeout(5.0, connect=_CONNECT_SECONDS)
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50)
 
 
@@ -44,6 +47,10 @@ class Credentials(Protocol):
         """Return form parameters for one request."""
         ...
 
+    def header_alone(self, issuer: str) -> Mapping[str, str]:
+        """Return header fields for one request that has no form."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SecretCredentials:
@@ -60,6 +67,10 @@ class SecretCredentials:
     def form(self, issuer: str) -> Mapping[str, str]:  # noqa: ARG002 -- as the protocol has it
         """Return nothing: the header says it all."""
         return {}
+
+    def header_alone(self, issuer: str) -> Mapping[str, str]:  # noqa: ARG002 -- as above
+        """Return the same header field."""
+        return self.headers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,10 @@ class KeyCredentials:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self.key.sign(ASSERTION_TYP, claims),
         }
+
+    def header_alone(self, issuer: str) -> Mapping[str, str]:
+        """Return a fresh assertion as a bearer credential: our server takes it so, too."""
+        return {"Authorization": f"Bearer {self.form(issuer)['client_assertion']}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +167,36 @@ class Issuer:
         fields = {**form, **self._credentials.form(self.identifier)}
         url = f"{self.identifier}{path}"
         return await self._send("POST", url, self._credentials.headers(), fields)
+
+    async def get(self, path: str, query: Mapping[str, str]) -> Reply:
+        """Fetch *path* of the issuer, authenticated afresh.
+
+        Raises:
+            UnreachableError: no whole answer came.
+            IssuerError: the answer is too large.
+        """
+        url = f"{self.identifier}{path}?{urlencode(query)}"
+        return await self._send("GET", url, self._credentials.header_alone(self.identifier), None)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, headers: Mapping[str, str], silence_seconds: float
+    ) -> AsyncIterator[httpx.Response]:
+        """Open *path* of the issuer as a stream of events, authenticated afresh.
+
+        Raises:
+            UnreachableError: it cannot be had, or broke off, or is silent for too long.
+        """
+        url, own = f"{self.identifier}{path}", self._credentials.header_alone(self.identifier)
+        sent = {"Accept": MEDIA_TYPE, "Accept-Encoding": "identity", **headers, **own}
+        timeout = httpx.Timeout(silence_seconds, connect=_CONNECT_SECONDS)
+        try:
+            async with self._client().stream(
+                "GET", url, headers=sent, timeout=timeout, follow_redirects=False
+            ) as response:
+                yield response
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise UnreachableError(f"{url}: {type(error).__name__}") from error
 
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None

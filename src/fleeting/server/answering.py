@@ -28,8 +28,8 @@ Rendered = tuple[int, bytes, tuple[Header, ...]]
 log = structlog.get_logger("fleeting.server")
 
 
-class Endpoint(Protocol):
-    """What answers one path, and says a refusal in the words of its protocol."""
+class Observed(Protocol):
+    """What is measured: whatever answers one path."""
 
     @property
     def name(self) -> str:
@@ -40,6 +40,10 @@ class Endpoint(Protocol):
     def metrics(self) -> Metrics:
         """Where its answers are counted."""
         ...
+
+
+class Endpoint(Observed, Protocol):
+    """What answers one path, and says a refusal in the words of its protocol."""
 
     def refuse(self, error: OAuthError, request_id: str) -> Rendered:
         """Return what its caller reads of *error*."""
@@ -63,23 +67,24 @@ async def send_answer(
     started = perf_counter()
     endpoint.metrics.in_flight += 1
     try:
-        status, body, extra, error = await _settle(endpoint, request_id, answering)
+        status, body, extra, error = await settle(endpoint, request_id, answering)
     finally:
         endpoint.metrics.in_flight -= 1
     told_nonce = None if nonce is None else nonce()
     fields = headers(told_id or request_id, body, nonce=told_nonce, extra=extra)
-    _observe(endpoint, request_id, status, error, perf_counter() - started)
+    observe(endpoint, request_id, status, error, perf_counter() - started)
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _settle(
+async def settle(
     endpoint: Endpoint, request_id: str, answering: Awaitable[bytes | Reply]
 ) -> tuple[int, bytes, tuple[Header, ...], str]:
+    """Return status, body, further headers and error code of what *answering* comes to."""
     try:
         answer = await answering
     except OAuthError as error:
-        _explain(endpoint.name, request_id, error)
+        explain(endpoint.name, request_id, error)
         return (*endpoint.refuse(error, request_id), error.error)
     except Exception:
         log.exception("bug", endpoint=endpoint.name, request_id=request_id)
@@ -89,7 +94,7 @@ async def _settle(
     return 200, answer, (), ""
 
 
-def _observe(endpoint: Endpoint, request_id: str, status: int, error: str, seconds: float) -> None:
+def observe(endpoint: Observed, request_id: str, status: int, error: str, seconds: float) -> None:
     """Count and log one answer."""
     endpoint.metrics.answered(endpoint.name, error or "ok", seconds)
     log.info(
@@ -102,7 +107,7 @@ def _observe(endpoint: Endpoint, request_id: str, status: int, error: str, secon
     )
 
 
-def _explain(endpoint: str, request_id: str, error: OAuthError) -> None:
+def explain(endpoint: str, request_id: str, error: OAuthError) -> None:
     """Log what only the log may know; descriptions and details never hold a credential."""
     write = log.warning if error.status >= 500 else log.info  # noqa: PLR2004 -- HTTP
     write(

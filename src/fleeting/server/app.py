@@ -1,6 +1,6 @@
 """The routes, read like the metadata document (RFC 8414), and the application around them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -17,12 +17,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fleeting.core.authzen import AUTHZEN_METADATA, REQUESTS_PATH, pdp_metadata
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
+from fleeting.server.console.assembling import console_routes
 from fleeting.server.endpoints import FormEndpoint
 from fleeting.server.health import Readiness
 from fleeting.server.housekeeping import life
 from fleeting.server.json_endpoints import JsonEndpoint
 from fleeting.server.metrics import CONTENT_TYPE
+from fleeting.server.people.answering import Front
+from fleeting.server.people.routes import people_routes
 from fleeting.server.rendering import render_error
+from fleeting.server.revocation_endpoint import RevocationEndpoint
 from fleeting.server.settings import Settings
 from fleeting.server.task_endpoints import (
     Read,
@@ -34,7 +38,9 @@ from fleeting.server.task_endpoints import (
 from fleeting.server.wiring import Worker, build_worker, endpoints, json_endpoints
 from fleeting.server.world import new_id
 
-_PROVING = frozenset({"/token", "/transaction-authorization", "/access-request"})
+_PROVING = frozenset(
+    {"/token", "/transaction-authorization", "/access-request", "/device_authorization"}
+)
 """The endpoints that take DPoP proofs; only they hand out nonces."""
 _METADATA_AGE = timedelta(minutes=5)
 _KEYS_AGE = timedelta(seconds=5)
@@ -68,6 +74,8 @@ def app_of(worker: Worker) -> Starlette:
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *_tasks(worker),
             *_documents(worker),
+            *_people(worker),
+            *console_routes(worker.console),
         ],
         exception_handlers={HTTPException: _no_such_endpoint},
         lifespan=lifespan,
@@ -119,8 +127,9 @@ def _forms(worker: Worker) -> dict[str, FormEndpoint]:
             metrics=worker.metrics,
             max_body_bytes=settings.max_body_bytes,
             nonce=nonce if path in _PROVING else None,
+            on_shutdown=worker.asking.counter.waiting.stop,
         )
-        for path, use_case in endpoints(worker.use_cases).items()
+        for path, use_case in endpoints(worker).items()
     }
 
 
@@ -158,6 +167,12 @@ def _tasks(worker: Worker) -> list[BaseRoute]:
     ]
 
 
+def _people(worker: Worker) -> Sequence[BaseRoute]:
+    return people_routes(
+        Front(worker.people, worker.console.pages, worker.metrics, worker.settings.max_body_bytes)
+    )
+
+
 def _documents(worker: Worker) -> list[BaseRoute]:
     settings = worker.settings
     prefix = urlsplit(settings.issuer).path
@@ -184,6 +199,13 @@ def _documents(worker: Worker) -> list[BaseRoute]:
         """Say that the process lives."""
         return JSONResponse({"status": "ok"})
 
+    revocations = RevocationEndpoint(
+        name="/revocations",
+        uri=f"{settings.issuer}/revocations",
+        use_case=worker.use_cases.follow_revocations,
+        pulse=worker.pulse,
+        metrics=worker.metrics,
+    )
     readiness = Readiness(worker)
 
     async def readyz(_request: Request) -> Response:
@@ -201,6 +223,7 @@ def _documents(worker: Worker) -> list[BaseRoute]:
         Route(urlsplit(well_known(settings.issuer, AS_METADATA)).path, show_metadata),
         Route(urlsplit(well_known(settings.issuer, AUTHZEN_METADATA)).path, show_pdp_metadata),
         Route(f"{prefix}/jwks", jwks),
+        Route(f"{prefix}/revocations", revocations, methods=["GET"]),
         Route(f"{prefix}/healthz", healthz),
         Route(f"{prefix}/readyz", readyz),
         Route(f"{prefix}/metrics", metrics),

@@ -38,7 +38,7 @@ class Asking:
 
     async def close(self) -> None:
         """Send everybody away to come again, and let go of alarms and callbacks under way."""
-        self.counter.waiting.wake_all()
+        self.counter.waiting.stop()
         await self.alarms.close()
         await self.callbacks.close()
 

@@ -1,12 +1,15 @@
 """Connections: uvicorn's HTTP/1.1 with the bounds on a request that it has not."""
 
 import asyncio
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 65_536
 REQUEST_SECONDS = 10.0
 """How long a request may take, from its first byte to its last: a byte at a time is too slow."""
+ON_SHUTDOWN = "fleeting.on_shutdown"
+"""Where in a connection's scope an answer that would go on for ever says how it is ended."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -63,6 +66,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes, self._complete = True, 0, True
         self._be_content()
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Stop in order: what would go on for ever ends here."""
+        scope = cast("dict[str, Any]", getattr(self.cycle, "scope", {}))
+        if ON_SHUTDOWN in scope:
+            scope[ON_SHUTDOWN]()
+        super().shutdown()
 
     def pause_writing(self) -> None:
         """Wait for a caller that does not read its answers, for a while."""

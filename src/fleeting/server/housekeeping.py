@@ -12,6 +12,7 @@ from fleeting import __version__
 from fleeting.core.evidence import Entry, EntryKind, checkpoint_body
 from fleeting.core.model import Json
 from fleeting.ports import StoreUnavailableError, Write
+from fleeting.server.pulse import EVERY
 from fleeting.server.wiring import Worker
 
 _KEYS_EVERY = timedelta(seconds=1)
@@ -41,6 +42,7 @@ async def life(worker: Worker) -> AsyncIterator[None]:
         stack.push_async_callback(_farewell, worker)
         for task in _tasks(worker):
             stack.push_async_callback(_stop, task)
+        stack.callback(worker.pulse.stop)
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         gc.set_threshold(_GC_THRESHOLD)
@@ -79,6 +81,7 @@ def _tasks(worker: Worker) -> list["asyncio.Task[None]"]:
         (follow_policies, _POLICIES_EVERY),
         (prune, _PRUNE_EVERY),
         (checkpoint, worker.settings.checkpoint_every),
+        (worker.pulse.round, EVERY),
     )
     return [asyncio.create_task(_repeat(deed, every)) for deed, every in rounds]
 

@@ -35,7 +35,7 @@ class JsonEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request_id, asked_as = new_id(), header(scope, b"x-request-id")
+        request_id, asked_as = new_id(), first_header(scope, b"x-request-id")
         answering = self._answer(scope, receive, request_id, asked_as)
         # AuthZEN §10.1.3: MUST be the enforcement point's own identifier, if it sent one.
         await send_answer(self, request_id, answering, send, told_id=asked_as)
@@ -49,11 +49,11 @@ class JsonEndpoint:
     ) -> bytes:
         check_media_type(scope)
         body = await read_body(receive, self.max_body_bytes)
-        call = json_call(scope, request_id, self.uri)
+        call = call_by_header(scope, request_id, "POST", self.uri)
         return encode(await self.use_case(Question(call, body, asked_as[:_LONGEST_RECORDED])))
 
 
-def json_call(scope: Scope, request_id: str, uri: str) -> Call:
+def call_by_header(scope: Scope, request_id: str, method: str, uri: str) -> Call:
     """Return the call, with its credentials from the header: the body has no room for any.
 
     A client that authenticates with ``private_key_jwt`` sends its assertion as a bearer
@@ -62,9 +62,9 @@ def json_call(scope: Scope, request_id: str, uri: str) -> Call:
     sent = tuple(v.decode("latin-1") for name, v in scope["headers"] if name == b"authorization")
     scheme, _, credentials = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
-        return Call(request_id, scope["method"], uri, Form({}, {}), sent)
+        return Call(request_id, method, uri, Form({}, {}), sent)
     asserted = {"client_assertion": credentials.strip(), "client_assertion_type": ASSERTION_TYPE}
-    return Call(request_id, scope["method"], uri, Form(asserted, {}))
+    return Call(request_id, method, uri, Form(asserted, {}))
 
 
 def check_media_type(scope: Scope) -> None:
@@ -78,7 +78,7 @@ def check_media_type(scope: Scope) -> None:
         raise InvalidRequest("send a JSON object, with Content-Type: application/json")
 
 
-def header(scope: Scope, name: bytes) -> str:
+def first_header(scope: Scope, name: bytes) -> str:
     """Return the first value of a header that can be sent back as it came, or nothing."""
     sent = (value.decode("latin-1") for key, value in scope["headers"] if key == name)
     first = next(sent, "")

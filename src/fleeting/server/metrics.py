@@ -44,6 +44,12 @@ class Metrics:
             "Answers of compiled policies that the Cedar engine did not confirm: all denied",
             registry=self._registry,
         )
+        self._streams = Gauge(
+            "fleeting_revocation_streams",
+            "Guards that follow revocations by a stream",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self._policy = _PolicyMetrics(self._registry)
         self.requests = RequestMetrics(self._registry)
         self._observe: dict[
@@ -65,6 +71,10 @@ class Metrics:
     def disagreed(self) -> None:
         """Count an answer that the Cedar engine did not confirm."""
         self._disagreements.inc()
+
+    def streams(self, more: int) -> None:
+        """Count *more* streams of revocations, or fewer."""
+        self._streams.inc(more)
 
     def reloaded(self, outcome: str) -> None:
         """Count one attempt to put another policy set in force."""

@@ -14,7 +14,7 @@ SLICE_SECONDS = 0.0005
 LONGEST_SLICE_SECONDS = 0.004
 """The same where every turn of the loop takes long anyhow."""
 
-PATIENCE = 5
+PATIENCE = 1.5
 """How long requests in flight are waited for, in times of what a slice took."""
 
 _PAUSE_SECONDS = 0.001
@@ -24,7 +24,8 @@ async def paced(steps: Generator[None, None, T], busy: Callable[[], bool]) -> T:
     """Run *steps* to their end and return what they come to, giving way to requests.
 
     On an idle server this takes as long as the work. While the server is *busy* the work waits,
-    but not for ever: it gets one part in six of the time at least.
+    but not for ever: it gets two parts in five of the time at least. Then requests take at most
+    1.7 times as long, where twice is allowed, and a second is enough for a set of 1,000 policies.
     """
     collects = gc.isenabled()
     gc.disable()

@@ -12,6 +12,7 @@ from fleeting.core.context import ContextKey, ValueType, declare_attributes, dec
 from fleeting.core.declaring import DeclarationError, Table, nearest
 from fleeting.core.limits import HARD_CAP
 from fleeting.core.operations import OperationType, declare_type
+from fleeting.core.signing_in import COMMAND_LINE
 from fleeting.policy import Verify
 from fleeting.server.declared_asking import (
     ALARMS,
@@ -29,22 +30,24 @@ from fleeting.server.declared_parties import (
     declare_provider,
     declare_resource,
 )
+from fleeting.server.declared_sign_in import SignInDeclaration, declare_sign_in
 from fleeting.server.plain_files import read_plain_text
 
 ENVIRONMENT_PREFIX = "FLEETING_"
 CONFIG_VARIABLE = "FLEETING_CONFIG"
 DEFAULT_CONFIG = "fleeting.toml"
 _OWN_VARIABLES = frozenset({CONFIG_VARIABLE})
+_CONSOLE_POLICIES = "console"
 _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("json", "console")
 _TEXTS = (
-    *("issuer", "database", "policies", "verify", "signing_keys"),
+    *("issuer", "database", "policies", "console_policies", "verify", "signing_keys"),
     *("bind", "log_level", "log_format"),
 )
-_DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every")
+_DURATIONS = ("max_lifetime", "shutdown_timeout", "checkpoint_every", "revocation_beat")
 _COUNTS = ("max_body_bytes", "ledger_keep_days", "workers", *ASKING_COUNTS)
 _FLAGS = ("refusal_hints",)
-_TABLES = ("types", "context", "attributes")
+_TABLES = ("types", "context", "attributes", "sign_in")
 _ARRAYS = ("resources", "clients", "identity_providers", ALARMS)
 KEYS = (*_TEXTS, *_DURATIONS, *_COUNTS, *_FLAGS, *_TABLES, *_ARRAYS)
 
@@ -58,7 +61,9 @@ class Settings:
     """An installation as its file and the environment declare it; paths are absolute.
 
     file: where it was read from, to be read again. bind: host and port to listen on.
+    revocation_beat: how often guards that follow revocations hear that all is well.
     refusal_hints: a refused caller reads what would be allowed.
+    console_policies: who may do what with requests; None: as it is built in.
     ledger_keep_days: None keeps the ledger for ever.
     warnings: what weakens security, or will not work, said at every start.
     """
@@ -76,6 +81,7 @@ class Settings:
     max_lifetime: timedelta
     shutdown_timeout: timedelta
     checkpoint_every: timedelta
+    revocation_beat: timedelta
     max_body_bytes: int
     ledger_keep_days: int | None
     refusal_hints: bool
@@ -86,6 +92,8 @@ class Settings:
     clients: tuple[ClientDeclaration, ...]
     providers: tuple[ProviderDeclaration, ...]
     asking: AskingDeclaration
+    sign_in: SignInDeclaration = SignInDeclaration()  # noqa: RUF009 -- frozen
+    console_policies: Path | None = None
     warnings: tuple[str, ...] = field(default=())
     file: Path = Path(DEFAULT_CONFIG)
 
@@ -175,6 +183,7 @@ def _settings(table: Table, directory: Path) -> Settings:
         max_lifetime=table.duration("max_lifetime") or HARD_CAP,
         shutdown_timeout=table.duration("shutdown_timeout") or timedelta(seconds=10),
         checkpoint_every=table.duration("checkpoint_every") or timedelta(minutes=1),
+        revocation_beat=table.duration("revocation_beat") or timedelta(seconds=1),
         max_body_bytes=table.count("max_body_bytes", 65_536) or 65_536,
         ledger_keep_days=table.count("ledger_keep_days"),
         refusal_hints="refusal_hints" not in table.values or table.flag("refusal_hints"),
@@ -186,11 +195,27 @@ def _settings(table: Table, directory: Path) -> Settings:
         resources=resources,
         clients=clients,
         providers=_with_prefixes(providers),
+        sign_in=_sign_in(table, providers),
+        console_policies=_console_policies(table, directory),
         asking=declare_asking(table, _declared(table, ALARMS, declare_alarm)),
         warnings=(*_unverified(verify), *_warnings(resources, clients)),
     )
     _check_names(settings)
     return settings
+
+
+def _sign_in(table: Table, providers: tuple[ProviderDeclaration, ...]) -> SignInDeclaration:
+    values = table.values.get("sign_in", {})
+    if not isinstance(values, dict):
+        raise table.refuse("sign_in", "must be a table: write [sign_in]")
+    return declare_sign_in(Table("sign_in", values), [each.issuer for each in providers])
+
+
+def _console_policies(table: Table, directory: Path) -> Path | None:
+    """Return the directory that is named, or the usual one where it is there."""
+    named = table.text("console_policies")
+    path = directory / (named or _CONSOLE_POLICIES)
+    return path if named is not None or path.is_dir() else None
 
 
 def _values(table: Table, key: str) -> dict[str, object]:
@@ -281,6 +306,10 @@ def _check_names(settings: Settings) -> None:
     """Refuse what is declared twice, and types that are named but not declared."""
     _unique("resources", "identifier", [r.resource.identifier for r in settings.resources])
     _unique("clients", "client_id", [c.client.client_id for c in settings.clients])
+    if COMMAND_LINE in (client.client.client_id for client in settings.clients):
+        raise DeclarationError(
+            f"clients: {COMMAND_LINE!r} is the command line's own: choose another"
+        )
     _unique("identity_providers", "issuer", [p.issuer for p in settings.providers])
     prefixes = [p.subject_prefix or "" for p in settings.providers]
     _unique("identity_providers", "subject_prefix", prefixes)  # else alice is anybody's

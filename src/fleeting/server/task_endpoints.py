@@ -15,7 +15,7 @@ from fleeting.core.errors import InvalidRequest, OAuthError
 from fleeting.core.tasks import PENDING
 from fleeting.server.answering import Rendered, Reply, send_answer
 from fleeting.server.endpoints import read_body
-from fleeting.server.json_endpoints import check_media_type, header, json_call
+from fleeting.server.json_endpoints import call_by_header, check_media_type, first_header
 from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import Header, encode, render_problem
 from fleeting.server.world import new_id
@@ -38,8 +38,8 @@ class TaskEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request_id, asked_as = new_id(), header(scope, b"x-request-id")
-        call = json_call(scope, request_id, self.uri)
+        request_id, asked_as = new_id(), first_header(scope, b"x-request-id")
+        call = call_by_header(scope, request_id, scope["method"], self.uri)
         answering = self.answer(scope, receive, call)
         await send_answer(self, request_id, answering, send, told_id=asked_as)
 

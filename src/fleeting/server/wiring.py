@@ -15,6 +15,8 @@ from fleeting.core.authzen import (
 from fleeting.policy import OnDisagreement, PolicyProblems, load_policies
 from fleeting.ports import Clock, Store
 from fleeting.server.asking import Asking, build_asking
+from fleeting.server.console.assembling import Ground, build_console
+from fleeting.server.console.serving import Console
 from fleeting.server.disagreements import alarm, tell_fault
 from fleeting.server.in_force import PolicyInForce
 from fleeting.server.installing import (
@@ -26,16 +28,21 @@ from fleeting.server.installing import (
     resource_keys,
 )
 from fleeting.server.metrics import Metrics
+from fleeting.server.people.devices import TokenByGrant
+from fleeting.server.people.services import PeopleServices, people_services
+from fleeting.server.pulse import Pulse
 from fleeting.server.reloading import Reloading
 from fleeting.server.settings import Settings, SettingsError
 from fleeting.server.signing_keys import SigningKeys
 from fleeting.server.world import StrangersBudget, SystemClock, SystemIds
 from fleeting.stores import open_store
+from fleeting.usecases.announcing import AnnouncingLedger
 from fleeting.usecases.asking_people import AskPeople
 from fleeting.usecases.authorize_transaction import AuthorizeTransaction
 from fleeting.usecases.calling import Call, Desk
 from fleeting.usecases.collect_token import CollectToken
 from fleeting.usecases.evaluate_access import EvaluateAccess, Question
+from fleeting.usecases.follow_revocations import FollowRevocations
 from fleeting.usecases.following_tasks import CancelTask, ShowTask, Tasks
 from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.hinting import Hints
@@ -45,6 +52,7 @@ from fleeting.usecases.manage_request import ManageRequest
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.presented_approvals import Approvals
 from fleeting.usecases.report_call import ReportCall
+from fleeting.usecases.revocation_feed import RevocationFeed
 from fleeting.usecases.revoke_token import RevokeToken
 from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
@@ -65,6 +73,7 @@ class UseCases:
     report_call: ReportCall
     evaluate_access: EvaluateAccess
     evaluate_accesses: EvaluateAccess
+    follow_revocations: FollowRevocations
     manage_request: ManageRequest
     submit_request: SubmitRequest
     show_task: ShowTask
@@ -84,7 +93,10 @@ class Worker:
     metrics: Metrics
     reloading: Reloading
     use_cases: UseCases
+    pulse: Pulse
     asking: Asking
+    console: Console
+    people: PeopleServices
 
 
 def build_worker(
@@ -110,7 +122,9 @@ def build_worker(
     on_disagreement = alarm(metrics)
     policy, broken = _policy(settings, on_disagreement, replaces=replaces)
     reloading = Reloading(settings, store, clock, policy, metrics, on_disagreement, broken)
-    desk = Desk(policy, store, clock, signing_keys.nonces, StrangersBudget())
+    pulse = Pulse(RevocationFeed(store, store, clock), settings.revocation_beat)
+    ledger = AnnouncingLedger(store, pulse.wake)
+    desk = Desk(policy, ledger, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(provider_keys(settings, http))
     asking = build_asking(settings, store, clock, policy, http, metrics, signing_keys)
     hints = Hints(tell_fault, wanted=settings.refusal_hints)
@@ -129,14 +143,17 @@ def build_worker(
         ReportCall(guards),
         EvaluateAccess(guards, read_evaluation, approvals),
         EvaluateAccess(guards, read_evaluations, approvals),
+        FollowRevocations(guards),
         ManageRequest(desk, asking.counter, ids),
         SubmitRequest(guards, tasks, ids),
         ShowTask(tasks),
         CancelTask(tasks),
     )
-    return Worker(
-        settings, store, signing_keys, policy, clock, http, metrics, reloading, use_cases, asking
-    )
+    people = people_services(settings, store, clock, http, desk)
+    ground = Ground(settings, store, clock, ids, policy, signing_keys.nonces, metrics)
+    console = build_console(ground, people, asking.counter.waiting.wake)
+    served = (signing_keys, policy, clock, http, metrics, reloading, use_cases)
+    return Worker(settings, store, *served, pulse, asking, console, people)
 
 
 def _policy(
@@ -153,10 +170,12 @@ def _policy(
         return PolicyInForce(Rules(declared, nothing)), error
 
 
-def endpoints(use_cases: UseCases) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
+def endpoints(worker: Worker) -> Mapping[str, Callable[[Call], Awaitable[Any]]]:
     """Return the form endpoints' use cases by path (DESIGN §6)."""
+    use_cases, devices = worker.use_cases, worker.people.devices
     return {
-        "/token": use_cases.issue_token,
+        "/token": TokenByGrant(use_cases.issue_token, devices),
+        "/device_authorization": devices.authorize,
         "/transaction-authorization": use_cases.authorize_transaction,
         "/spend": use_cases.spend_token,
         "/introspect": use_cases.introspect_token,

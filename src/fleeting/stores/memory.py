@@ -196,7 +196,7 @@ class MemoryStore:
         for chain in chains:
             passed += len(chain)
             rows = [row for row in chain if row.kind in kinds and _within(row.at_us, low, high)]
-            yield Page(rows, passed, total)
+            yield Page([row.recorded() for row in rows], passed, total)
 
     async def newest(self, after: dict[str, int], limit: int) -> Sequence[ChainedEntry]:
         """See ``ports.Evidence``."""

@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from fleeting.core.evidence import EntryKind, StoredEntry, microseconds
+from fleeting.core.evidence import EntryKind, RecordedEntry, microseconds
 from fleeting.stores.schema import chains, ledger
 
 _PIECE = 2_000
+_RECORDED = [*ledger.columns][: len(RecordedEntry._fields)]
 _OUT_OF_ORDER_US = timedelta(minutes=10) // timedelta(microseconds=1)
 """How far an entry may be from where its time belongs: no request takes so long."""
 
@@ -82,9 +83,9 @@ def stretches(spans: Iterable[Span]) -> Iterator[Span]:
 
 def read_stretch(
     connection: Connection, stretch: Span, kinds: Collection[EntryKind], period: Period
-) -> list[StoredEntry]:
+) -> list[RecordedEntry]:
     """Return the entries of *kinds* in *stretch* that are of the period."""
-    query = select(ledger).where(
+    query = select(*_RECORDED).where(
         ledger.c.writer == stretch.writer,
         ledger.c.sequence > stretch.after,
         ledger.c.sequence <= stretch.last,
@@ -95,4 +96,4 @@ def read_stretch(
     if period.until is not None:
         query = query.where(ledger.c.at < microseconds(period.until))
     rows = connection.execute(query.order_by(ledger.c.sequence)).all()
-    return [*map(StoredEntry._make, rows)]
+    return [*map(RecordedEntry._make, rows)]

@@ -51,6 +51,7 @@ def record_key(change: RecordChange) -> RecordKey:
 def cutoffs_of(record: TokenRecord) -> tuple[CutoffKey, ...]:
     """Return which cut-offs would end the token, its own revocation aside."""
     return (
+        (CutoffKind.TOKEN, record.jti),
         (CutoffKind.REQUEST, record.request_id),
         (CutoffKind.CLIENT, record.client_id),
         (CutoffKind.SUBJECT, record.subject),

@@ -159,6 +159,14 @@ class Assumptions:
         return None if term is None else term.compares(comparison.operator, comparison.number)
 
 
+def is_opaque(node: Node) -> bool:
+    """Say whether the condition *node* only follows from itself: ``holds`` looks it up, no more."""
+    operator, operands = next(iter(node.items()))
+    if operator in ("!", "!=", "&&", "||", "is") or isinstance(operands, bool):
+        return False
+    return compare(node) is None and constant(node) is None
+
+
 def written(node: Node) -> str:
     """Return *node* as a text that no other node has."""
     return json.dumps(node, sort_keys=True)

@@ -12,7 +12,13 @@ from fleeting.core.operations import Field, FieldType
 from fleeting.policy import rules
 from fleeting.policy.hints import METHODS
 from fleeting.policy.problems import Problem
-from fleeting.policy.reviewing.assuming import Assumptions, Conflict, conditions
+from fleeting.policy.reviewing.assuming import (
+    Assumptions,
+    Conflict,
+    conditions,
+    is_opaque,
+    written,
+)
 from fleeting.policy.reviewing.granting import Possible
 from fleeting.policy.reviewing.literals import DECIMAL_SCALE, compare, constant, is_plain
 from fleeting.policy.reviewing.reviewed import Reviewed
@@ -25,17 +31,23 @@ _CONTEXT: Node = {"Var": "context"}
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A policy, what makes it satisfied, and all that follows from that."""
+    """A policy, what makes it satisfied, and all that follows from that.
+
+    opaque: those of its conditions, by their text, that only follow from themselves.
+    """
 
     reviewed: Reviewed
     conditions: tuple[tuple[Node, bool], ...]
     assumed: Assumptions
+    opaque: frozenset[tuple[str, bool]]
 
     def covers(self, other: "Reach", assumed: Assumptions | None = None) -> bool:
         """Say whether this is satisfied whenever *other* is."""
         if not self.reviewed.policy.actions >= other.reviewed.policy.actions:
             return False
         known = other.assumed if assumed is None else assumed
+        if not self.opaque <= known.facts.items():  # most pairs: they are about other groups
+            return False
         return all(known.holds(node) is truth for node, truth in self.conditions)
 
 
@@ -73,7 +85,8 @@ def _reach(reviewed: Reviewed, world: PolicyWorld) -> Reach:
     made_of = tuple(conditions(reviewed.node))
     for node, truth in made_of:
         assumed.assume(node, truth=truth)
-    return Reach(reviewed, made_of, assumed)
+    opaque = frozenset((written(node), truth) for node, truth in made_of if is_opaque(node))
+    return Reach(reviewed, made_of, assumed, opaque)
 
 
 # What is declared, and so holds before any condition does.
@@ -226,10 +239,12 @@ def _order(reach: Reach) -> tuple[str, int, int]:
 
 def _replaces(other: Reach, permit: Reach, world: PolicyWorld) -> bool:
     """Say whether *other* is satisfied whenever *permit* is, and never comes after it."""
+    if not other.covers(permit):
+        return False
     types = [world.types[name] for name in permit.reviewed.types if name in world.types]
     sensitive = any(type_.sensitive for type_ in types)
     one, two = other.reviewed.policy.terms, permit.reviewed.policy.terms
-    return _asks_no_more(one, two, sensitive=sensitive) and other.covers(permit)
+    return _asks_no_more(one, two, sensitive=sensitive)
 
 
 def _asks_no_more(one: Terms, two: Terms, *, sensitive: bool) -> bool:
@@ -237,6 +252,8 @@ def _asks_no_more(one: Terms, two: Terms, *, sensitive: bool) -> bool:
 
     Under every ceiling: what is not stated can be anything that the ceilings make of it.
     """
+    if one.break_glass is not None and two.break_glass is None:
+        return False  # it is a path only for who gives a reason
     weaker = stronger(one.bound or SenderConstraint.NONE, two.bound or SenderConstraint.NONE)
     if weaker is not (two.bound or SenderConstraint.NONE):
         return False

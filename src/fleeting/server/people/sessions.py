@@ -19,7 +19,7 @@ from fleeting.core.people_deeds import (
 )
 from fleeting.core.people_text import read_session, write_session
 from fleeting.core.sender import Nonces, ProofContext, verify_proof
-from fleeting.core.signing_in import Session, SessionTerms, csrf_token, digest, is_csrf_token
+from fleeting.core.signing_in import Session, SessionTerms, csrf_token, digest, is_csrf_token, whose
 from fleeting.core.validation import presented_token
 from fleeting.ports import Ledger, Outcome, Record, RecordChange, RecordKind, Records, Write
 from fleeting.usecases.people import KnownPeople
@@ -176,7 +176,7 @@ class Sessions:
     async def of(self, person: Person) -> Sequence[Record]:
         """Return the records of the sessions of *person*."""
         return await self.store.records(
-            RecordKind.SESSION, states=(_whose(person.id),), limit=_MOST_SESSIONS
+            RecordKind.SESSION, states=(whose(person.id),), limit=_MOST_SESSIONS
         )
 
     def csrf_token(self, token: str) -> str:
@@ -192,15 +192,10 @@ class Sessions:
             RecordKind.SESSION,
             id_,
             seen,
-            state=_whose(session.person),
+            state=whose(session.person),
             text=write_session(session),
             due_at=session.ends_at(self.terms) + timedelta(seconds=1),
         )
-
-
-def _whose(person: str) -> str:
-    """Return the word that a person's sessions are listed by; an id may be too long for one."""
-    return digest(person)[:32]
 
 
 def _deletion(record: Record) -> RecordChange:
