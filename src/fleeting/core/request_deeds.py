@@ -204,6 +204,8 @@ def _ended(
         "tokens": [it.jti for it in record.minted if it.expires_at > now],
         "calls": record.calls,
     }
+    if record.submitted is not None:
+        body["decides"] = True  # its calls were permits
     after_ = replace(record, status=status, ended_by=ended_by, reason=reason)
     return Deed(after_, (_entry(kind, after_, now, body),), ends)
 

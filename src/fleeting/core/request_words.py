@@ -101,8 +101,8 @@ def _ended_by(deed: str) -> Callable[[Body], str]:
 
 
 def _over(body: Body) -> str:
-    count = body["calls"]
-    tokens = "1 token" if count == 1 else f"{count} tokens"
+    count, what = body["calls"], "permit" if body.get("decides") else "token"
+    tokens = f"1 {what}" if count == 1 else f"{count} {what}s"
     return f"the grant is over: {tokens} came of it"
 
 
