@@ -22,6 +22,7 @@ from fleeting.core.tasks import (
     STATUSES,
     check_alive,
     check_pending,
+    ended_as,
     item_id,
     notice_json,
     status_of,
@@ -183,6 +184,14 @@ def test_a_notice_says_where_it_stands_and_nothing_to_enforce():
     assert notice_json([replace(GRANTED, submitted=wanted)], ISSUER)["state"] == "mine"
     wanted = replace(SUBMITTED, callback=Callback("https://pep.example.com"))
     assert "state" not in notice_json([replace(GRANTED, submitted=wanted)], ISSUER)
+
+
+@pytest.mark.parametrize("status", [Status.GRANTED, Status.ENDED, Status.REVOKED])
+def test_a_task_ends_once_whatever_becomes_of_the_approval(status):
+    assert ended_as([replace(GRANTED, status=status)]) == "approved"
+    assert ended_as([RECORD]) == "pending"
+    denied = replace(RECORD, status=Status.DENIED)
+    assert ended_as([replace(GRANTED, status=status), denied]) == "partial"
 
 
 def test_what_was_asked_for_a_token_is_no_task():

@@ -113,6 +113,15 @@ async def test_only_what_was_asked_for_is_told(sim, people, listening, events, t
     assert len(listening.requests) == told
 
 
+async def test_an_approval_is_told_as_one_though_it_is_used_up_by_then(sim, people, listening):
+    pep, task = Enforcement(sim), await asked(sim, events=["approved"])
+    await people.approve(task["id"])
+    assert (await pep.decide(question(), await pep.approval(task)))["decision"] is True
+    await follow(sim)
+    (request,) = listening.requests
+    assert json.loads(request.content)["task"]["status"] == "approved"
+
+
 async def test_a_bundle_is_told_when_all_of_it_is_decided(sim, people, listening):
     pep = Enforcement(sim)
     other = {**LARGE, "properties": {**LARGE["properties"], "payment_id": "43"}}

@@ -62,10 +62,18 @@ def item_id(task: str, place: int) -> str:
 
 def status_of(records: Sequence[RequestRecord]) -> str:
     """Return the status of the whole task (ARAP §10.2)."""
-    statuses = {STATUSES[record.status] for record in records}
+    return _together({STATUSES[record.status] for record in records})
+
+
+def _together(statuses: set[str]) -> str:
     if PENDING in statuses:
         return PENDING
     return statuses.pop() if len(statuses) == 1 else PARTIAL
+
+
+def ended_as(records: Sequence[RequestRecord]) -> str:
+    """Return how the task ended, whatever became of what was approved since (ARAP §11.1.1)."""
+    return _together({APPROVED if it.granted_at else STATUSES[it.status] for it in records})
 
 
 def check_alive(records: Sequence[RequestRecord]) -> None:
@@ -119,12 +127,12 @@ def task_json(
 
 
 def notice_json(records: Sequence[RequestRecord], issuer: str) -> dict[str, Any]:
-    """Return what a callback says: where the task stands, and nothing to enforce."""
+    """Return what a callback says: how the task ended, and nothing to enforce (ARAP §13)."""
     submitted = submitted_of(records[0])
     told: dict[str, Any] = {
         "task": {
             "id": submitted.task,
-            "status": status_of(records),
+            "status": ended_as(records),
             "status_endpoint": f"{issuer}{REQUESTS_PATH}/{submitted.task}",
         }
     }

@@ -19,7 +19,7 @@ import structlog
 
 from fleeting.core.access_requests import Callback, RequestRecord
 from fleeting.core.lifecycle import Status
-from fleeting.core.tasks import PENDING, notice_json, status_of, submitted_of
+from fleeting.core.tasks import PENDING, ended_as, notice_json, submitted_of
 from fleeting.core.transport import is_loopback
 from fleeting.ports import Clock, Record, Store, StoreUnavailableError, Write
 from fleeting.server.rendering import encode
@@ -224,7 +224,7 @@ def _told(first: RequestRecord) -> RequestRecord:
 def _is_news(records: Sequence[RequestRecord]) -> bool:
     """Say whether the task has ended, in a way that was asked for."""
     callback: Callback | None = submitted_of(records[0]).callback
-    status = status_of(records)
+    status = ended_as(records)
     if callback is None or callback.told or status == PENDING:
         return False
     return not callback.events or status in callback.events
