@@ -12,7 +12,7 @@ from fleeting.core.authzen import Evaluation, Members, evaluation, read_object
 from fleeting.core.canonical_json import digest
 from fleeting.core.declaring import UNSAFE
 from fleeting.core.errors import InvalidDenialBinding, InvalidRequest
-from fleeting.core.model import Json
+from fleeting.core.model import AccessRequest, Json, SubjectKind
 
 MAX_ITEMS = 16
 """How many items one submission may bundle: each is put before people."""
@@ -177,3 +177,16 @@ def _callback(members: Members, declared: Collection[str]) -> Callback | None:
         )
     known = tuple(dict.fromkeys(str(each) for each in events if each in EVENTS))
     return Callback(uri, known, state)
+
+
+def possible_names(request: AccessRequest, prefixes: Mapping[str, str]) -> frozenset[str]:
+    """Return what the subject that an enforcement point vouches for may be called here.
+
+    prefixes: what goes before the subjects of an issuer that people sign in at. An issuer that is
+    none of these may mean anybody's: nobody who could be the subject decides for it (ARAP §18).
+    """
+    subject = request.subject
+    if subject.kind is not SubjectKind.USER:
+        return frozenset()
+    known = [prefixes[subject.issuer]] if subject.issuer in prefixes else prefixes.values()
+    return frozenset({subject.id, *(prefix + subject.id for prefix in known)})

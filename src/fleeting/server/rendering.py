@@ -76,7 +76,7 @@ def render_problem(error: OAuthError, request_id: str) -> tuple[int, bytes, tupl
 
 def _title(error: OAuthError) -> str:
     """Return the sentence that a problem's class says of itself."""
-    return (type(error).__doc__ or "").partition(" (ARAP")[0]
+    return (type(error).__doc__ or "").partition(" (ARAP")[0].replace("``", "")
 
 
 def _extra_headers(error: OAuthError) -> Iterable[Header]:

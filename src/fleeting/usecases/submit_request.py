@@ -28,7 +28,7 @@ from fleeting.core.evaluations import EnforcementPoint, access_request
 from fleeting.core.evidence import Entry
 from fleeting.core.issuance import refusal
 from fleeting.core.model import AccessRequest, Decision, Json, Verdict
-from fleeting.core.submissions import Item, Submission, read_submission
+from fleeting.core.submissions import Item, Submission, possible_names, read_submission
 from fleeting.core.tasks import item_id, submitted_of
 from fleeting.ports import Ids, Record, RecordChange, RecordKind, Write
 from fleeting.usecases.asking_people import ATTEMPTS, busy
@@ -210,7 +210,10 @@ def _asked(story: Story, request: AccessRequest) -> tuple[RequestRecord, Decisio
         clients={name: each.client for name, each in installation.registrations.items()},
         now=story.now,
     )
-    return record, decision
+    providers = installation.providers
+    prefixes = {issuer: provider.subject_prefix for issuer, provider in providers.items()}
+    behind = record.behind | possible_names(request, prefixes)
+    return replace(record, behind=behind), decision
 
 
 def _submitted(submission: Submission, item: Item, denial: Denial, task: str) -> Submitted:
