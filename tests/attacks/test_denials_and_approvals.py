@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fleeting.core.errors import NotAllowed
 from fleeting.core.model import AskedBy
 from fleeting.policy import PolicySource, load_policies
 from fleeting.server.installing import policy_world
@@ -199,6 +200,28 @@ async def test_nobody_approves_for_themselves(sim, pep, people):
             await act
     record = await people.record(task["id"])
     assert record.votes == ()
+
+
+OTHERS = """
+[[identity_providers]]
+issuer = "https://partner.example"
+jwks_file = "keys/idp.jwks.json"
+audience = "fleeting"
+subject_prefix = "partner:"
+"""
+
+
+@pytest.mark.parametrize("issuer", ["https://partner.example", "https://nobody.example", None])
+async def test_nobody_approves_for_themselves_under_a_provider_s_prefix(tmp_path, issuer):
+    async with simulator(tmp_path, tables=OTHERS) as sim:
+        people, pep = await office(sim), Enforcement(sim)
+        await people.know("partner:alice")
+        named = {} if issuer is None else {"issuer": issuer}
+        subject = {**ALICE, "properties": {**ALICE["properties"], **named}}
+        task = await pep.ask_people(question(subject=subject))
+        with pytest.raises(NotAllowed, match="stand behind"):
+            await people.approve(task["id"], "partner:alice")
+        assert (await people.record(task["id"])).votes == ()
 
 
 async def test_one_use_is_one_permit_whoever_races(sim, pep, people):

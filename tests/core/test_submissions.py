@@ -145,3 +145,24 @@ def test_a_denial_that_nothing_vouches_for_binds_nothing(denial):
 def test_an_item_without_a_denial_is_not_covered_by_another_s():
     with pytest.raises(InvalidDenialBinding, match="its own denial"):
         read(BUNDLE, items=[ITEM, {k: v for k, v in ITEM.items() if k != "denial"}], denial=DENIAL)
+
+
+PREFIXES = {"https://idp.example": "", "https://partner.example": "partner:"}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "names"),
+    [
+        ("https://idp.example", {"alice"}),
+        ("https://partner.example", {"alice", "partner:alice"}),
+        ("https://nobody.example", {"alice", "partner:alice"}),
+    ],
+)
+def test_whom_an_enforcement_point_names_may_be_anybody_of_that_name(issuer, names):
+    subject = Subject(SubjectKind.USER, "alice", issuer=issuer)
+    assert possible_names(plain_request(subject=subject), PREFIXES) == names
+
+
+def test_a_client_is_no_person():
+    subject = Subject(SubjectKind.CLIENT, "alice")
+    assert possible_names(plain_request(subject=subject), PREFIXES) == set()

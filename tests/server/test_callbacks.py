@@ -231,6 +231,10 @@ async def test_it_goes_to_the_address_that_was_checked_by_the_host_s_name(sim, l
         "fd00::1",
         "::ffff:10.0.0.1",
         "ff02::1",
+        "fec0::1",
+        "::127.0.0.1",
+        "64:ff9b::10.0.0.1",
+        "2002:a00:1::1",
         "not an address",
     ],
 )
@@ -253,6 +257,16 @@ async def test_a_redirect_is_a_failure_and_not_followed(sim):
     told = await post(sim, listening, "93.184.215.14")(URI, TOLD)
     assert told == "HTTP status 307"
     assert len(listening.requests) == 1
+
+
+async def test_an_answer_that_trickles_in_is_not_waited_for(sim):
+    class Slow(Pep):
+        async def serve(self, request):
+            await asyncio.sleep(60)
+            return await super().serve(request)
+
+    sending = replace(post(sim, Slow(), "93.184.215.14"), within=timedelta(milliseconds=10))
+    assert (await sending(URI, TOLD)).startswith("TimeoutError")
 
 
 async def test_it_is_tried_a_few_times(sim, people):

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpx
@@ -34,7 +34,13 @@ CALLBACK_TYP = "fleeting-callback+jwt"
 
 _LIFE = timedelta(seconds=60)
 _PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30))
+_WITHIN = timedelta(seconds=15)
+"""How long one attempt may take, however slowly the answer trickles in."""
+
 _MOST_UNDER_WAY = 1000
+_UNICAST = IPv6Network("2000::/3")
+"""Where public IPv6 is: beside it lies what leads to IPv4 (NAT64), or is site-local."""
+
 _OK = range(200, 300)
 _NO_CALLBACK = '"callback":null'
 _ENDED = frozenset(states_of([it for it in Status if it not in (Status.REQUESTED, Status.PENDING)]))
@@ -65,6 +71,7 @@ class Post:
     clock: Clock
     issuer: str
     resolve: Resolve = system_addresses
+    within: timedelta = _WITHIN
 
     async def __call__(self, uri: str, told: dict[str, Any]) -> str | None:
         """Return what went wrong, or None."""
@@ -77,10 +84,11 @@ class Post:
                 "Authorization": f"Bearer {self._token(uri, told['task']['id'], body)}",
             }
             extensions = {"sni_hostname": httpx.URL(uri).host}
-            async with self.http.stream(
+            sending = self.http.stream(
                 "POST", target, content=body, headers=headers, extensions=extensions
-            ) as response:  # its body is not read
-                status = response.status_code
+            )
+            async with asyncio.timeout(self.within.total_seconds()), sending as response:
+                status = response.status_code  # its body is not read
         except (httpx.HTTPError, OSError, ValueError) as error:
             return f"{type(error).__name__}: {error}"
         return None if status in _OK else f"HTTP status {status}"
@@ -116,7 +124,11 @@ def _may(address: str, *, loopback: bool) -> bool:
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
-    return found.is_loopback if loopback else found.is_global and not found.is_multicast
+    if loopback:
+        return found.is_loopback
+    if isinstance(found, IPv6Address) and found not in _UNICAST:
+        return False
+    return found.is_global and not found.is_multicast
 
 
 class Callbacks:
