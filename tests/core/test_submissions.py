@@ -7,7 +7,9 @@ import pytest
 
 from fleeting.core.access_requests import Callback
 from fleeting.core.errors import InvalidDenialBinding, InvalidRequest
-from fleeting.core.submissions import MAX_ITEMS, read_submission
+from fleeting.core.model import Subject, SubjectKind
+from fleeting.core.submissions import MAX_ITEMS, possible_names, read_submission
+from tests.core.asking import plain_request
 
 DENIAL = {"binding_token": "token", "expires_at": "2026-01-01T12:10:00Z", "evaluation_id": "eval"}
 BODY = {

@@ -73,3 +73,12 @@ async def test_other_methods_are_not_served(pep):
 async def test_it_is_counted(sim, pep):
     await pep.ask_people()
     assert f'endpoint="{REQUESTS_PATH}"' in (await sim.get("/metrics")).text
+
+
+async def test_a_title_is_plain_text(pep):
+    body = {**question(), "denial": await pep.denied(question())}
+    await pep.submit(body, "key")
+    answer = await pep.submit({**body, "requested_access": {"emergency": True}}, "key")
+    problem(answer, "duplicate_request", 409)
+    told = answer.json()["title"]
+    assert told == "The Idempotency-Key, or the denial, came with another body before"

@@ -188,5 +188,5 @@ def possible_names(request: AccessRequest, prefixes: Mapping[str, str]) -> froze
     subject = request.subject
     if subject.kind is not SubjectKind.USER:
         return frozenset()
-    known = [prefixes[subject.issuer]] if subject.issuer in prefixes else prefixes.values()
+    known = [it for issuer, it in prefixes.items() if issuer == subject.issuer] or prefixes.values()
     return frozenset({subject.id, *(prefix + subject.id for prefix in known)})
