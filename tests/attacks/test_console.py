@@ -288,6 +288,24 @@ async def test_an_offer_of_another_request_is_not_approved_here(sim, carl):
     assert response.status_code == 409
 
 
+async def test_a_form_that_narrows_an_older_offer_narrows_nothing(sim):
+    """Its ticks are places in lists as they were shown: in others they keep other things."""
+    carl, bea = [await Visit(sim.worker, sim.http, each).sign_in() for each in (CARL, BEA)]
+    await keep(sim.worker, *EVERYONE, waiting(sim.clock.now()))
+    kept = {"op.0": "on", "op.0.action.refund": "on", "op.0.choice.currency.0": "on"}
+    for visit in (carl, bea):
+        await visit.get(PAGE)
+    done = await bea.post(
+        f"{PAGE}/narrow", offer=bea.offer(), **kept, **{"op.0.field.amount": "9000"}
+    )
+    assert done.status_code == 303, done.text
+    before = await record_of(sim)
+    late = await carl.post(f"{PAGE}/narrow", offer=carl.offer(), lifetime="1m", **kept)
+    assert late.status_code == 409
+    assert "it changed" in late.text
+    assert await record_of(sim) == before
+
+
 async def test_what_is_over_cannot_be_approved(sim, carl):
     id_ = f"{ID[:-1]}2"
     await keep(sim.worker, waiting(sim.clock.now(), id_, status=Status.DENIED))
