@@ -319,3 +319,13 @@ def test_what_is_no_plan_has_no_budget():
     planned = record(permits, plan=plan)
     other = (Operation("other", ("x",), {}), Operation("pay", ("send",), {"amount": True}))
     assert spent_with(planned, other, None) == {"pay.amount": 0}
+
+
+def test_a_grant_that_was_made_longer_twice_lasts_until_the_last_token_was_collected():
+    permits = {"a": Permit()}
+    end = NOW + 10 * MINUTE
+    made = replace(record(permits), status="granted", calls=1, extensions=2, not_after=end)
+    token = AccessToken("j", "t", "i", "a", "bot", "bot", (), NOW, NOW + MINUTE, None, 1)
+    once = collected(made, token, NOW)
+    assert once.not_after == end
+    assert collected(once, token, NOW).not_after == NOW + MINUTE
