@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fleeting.core.errors import InvalidRequest, NotAllowed
+from fleeting.core.evidence import EntryKind
 from fleeting.core.lifecycle import Status
 from fleeting.core.request_deeds import MOST_SAID
 from tests.people import office
@@ -98,3 +99,11 @@ async def test_two_who_revoke_a_client_at_once_end_each_request_once(sim, people
         )
     )
     assert sorted(both) == [[], [id_]]
+
+
+@pytest.mark.parametrize("kind", ["client", "subject", "approver"])
+async def test_a_name_that_looks_like_another_is_not_said_to_be_revoked(sim, people, kind):
+    """ATTACKS 35: whoever copies a name with something unseen in it is told, not reassured."""
+    with pytest.raises(InvalidRequest, match="control characters"):
+        await people.deeds.revoke_all(people.who("lena"), kind, "support\u202e-bot", "stolen")
+    assert not await sim.recorded(EntryKind.ACCESS_REVOKED)

@@ -60,6 +60,7 @@ class RevokeAccess:
         async with self.desk.refusals(who, ConsoleAction.REVOKE):
             person = await self.desk.allowed(who, ConsoleAction.REVOKE)
             said, of = check_said(reason, "reason"), _kind(kind)
+            value = check_said(value, kind)  # a name with something unseen in it is nobody's
             if of is AccessOf.TOKEN:
                 return await self._token(value, person, said)
             affected = await self._affected(of, value)
