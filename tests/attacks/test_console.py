@@ -139,6 +139,17 @@ async def test_no_page_stands_in_a_frame_runs_a_script_or_is_kept(sim, carl, pat
             assert response.headers["x-frame-options"] == "DENY"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nothing-here"), ("PUT", "/login"), ("GET", f"{PAGE}/approve")]
+)
+async def test_nor_does_what_is_no_page_at_all(sim, method, path):
+    response = await sim.http.request(method, ISSUER + path)
+    assert response.status_code in (404, 405)
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
+
+
 async def test_no_page_has_anything_inline(sim, carl):
     for path in PATHS:
         page = (await carl.get(path)).text
