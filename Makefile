@@ -1,5 +1,5 @@
 # From a clean clone, `make run` and `make test` need Python 3.11, make, and root on Debian (or the
-# Debian packages python3-venv and, for the PostgreSQL tests, postgresql).  `make help` lists the rest.
+# Debian packages python3-venv and, for some tests, postgresql and chromium).  `make help` lists the rest.
 
 # Debian's own Python is built with profile-guided optimisation; others on PATH often are not, and then half as fast.
 PYTHON   ?= $(or $(firstword $(wildcard /usr/bin/python3.11 /usr/bin/python3.12 /usr/bin/python3.13)),python3)

@@ -7,7 +7,17 @@ from typing import Any
 
 import httpx
 
-from fleeting.core.access_requests import ApprovalTerms, Offer, Plan, RequestRecord, Review, Total
+from fleeting.core.access_requests import (
+    ApprovalTerms,
+    Offer,
+    Plan,
+    Remark,
+    RemarkKind,
+    RequestRecord,
+    Review,
+    Total,
+    Vote,
+)
 from fleeting.core.lifecycle import Status
 from fleeting.core.model import (
     AccessRequest,
@@ -100,6 +110,30 @@ def broken_glass(now: datetime, id_: str, **changes: Any) -> RequestRecord:
         "review": Review("oncall-leads", now + timedelta(hours=24)),
     }
     return waiting(now, id_, **(values | changes))
+
+
+MARKUP = "</p><script>alert(1)</script><img src=x onerror=alert(2)>\"'`{{7*7}}\u202e\u200b"
+GROUP = MARKUP.replace(" ", "/")
+"""A group's name has no blanks."""
+
+
+def poisoned(now: datetime) -> RequestRecord:
+    """Return a request with markup in every text that anybody but us controls."""
+    offer = refund(payment_id=MARKUP, note=MARKUP, currency=("EUR", MARKUP))
+    made = Offer((offer,), timedelta(minutes=5), 1)
+    return waiting(
+        now,
+        offer=made,
+        context={"purpose": MARKUP, "ticket": MARKUP},
+        break_glass=MARKUP,
+        reason=MARKUP,
+        ended_by=MARKUP,
+        behind=frozenset({MARKUP, "alice"}),
+        terms=ApprovalTerms((ApprovalStage(1, GROUP), ApprovalStage(1, "x")), (MARKUP,), (MARKUP,)),
+        votes=(Vote(MARKUP, MARKUP, now, 0, GROUP, made, now, MARKUP, MARKUP),),
+        remarks=tuple(Remark(kind, MARKUP, now, MARKUP) for kind in RemarkKind),
+        review=Review(GROUP, now + timedelta(hours=1)),
+    )
 
 
 async def keep(worker: Worker, *kept: Person | RequestRecord) -> None:

@@ -9,13 +9,23 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fleeting.core.access_requests import ApprovalTerms, Remark, RemarkKind, Review, Vote
 from fleeting.core.evidence import EntryKind
 from fleeting.core.lifecycle import Status
-from fleeting.core.model import ApprovalStage
 from fleeting.core.people import Delegation, Person
 from tests.simulator import ISSUER
-from tests.visits import ALICE, BEA, CARL, EVERYONE, ID, Visit, keep, refund, waiting
+from tests.visits import (
+    ALICE,
+    BEA,
+    CARL,
+    EVERYONE,
+    GROUP,
+    ID,
+    MARKUP,
+    Visit,
+    keep,
+    poisoned,
+    waiting,
+)
 
 PAGE = f"/requests/{ID}"
 PATHS = ("/", "/requests", "/requests?view=all", PAGE, "/delegate", "/people/me", "/login")
@@ -168,11 +178,6 @@ async def test_a_word_of_the_address_is_never_shown(sim, carl):
     assert "alert(1)" not in page
 
 
-MARKUP = "</p><script>alert(1)</script><img src=x onerror=alert(2)>\"'`{{7*7}}\u202e\u200b"
-GROUP = MARKUP.replace(" ", "/")
-"""A group's name has no blanks."""
-
-
 class Tags(HTMLParser):
     """Which elements and attributes a page has, and its text."""
 
@@ -189,27 +194,6 @@ class Tags(HTMLParser):
 
     def handle_data(self, data):
         self.said += data
-
-
-def poisoned(now):
-    """Return a request with markup in every text that anybody but us controls."""
-    offer = refund(payment_id=MARKUP, note=MARKUP, currency=("EUR", MARKUP))
-    from fleeting.core.access_requests import Offer
-
-    made = Offer((offer,), timedelta(minutes=5), 1)
-    return waiting(
-        now,
-        offer=made,
-        context={"purpose": MARKUP, "ticket": MARKUP},
-        break_glass=MARKUP,
-        reason=MARKUP,
-        ended_by=MARKUP,
-        behind=frozenset({MARKUP, "alice"}),
-        terms=ApprovalTerms((ApprovalStage(1, GROUP), ApprovalStage(1, "x")), (MARKUP,), (MARKUP,)),
-        votes=(Vote(MARKUP, MARKUP, now, 0, GROUP, made, now, MARKUP, MARKUP),),
-        remarks=tuple(Remark(kind, MARKUP, now, MARKUP) for kind in RemarkKind),
-        review=Review(GROUP, now + timedelta(hours=1)),
-    )
 
 
 async def test_markup_in_every_text_that_others_control_is_text(sim):

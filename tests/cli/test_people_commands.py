@@ -19,6 +19,8 @@ def desk(tmp_path_factory):
     """A server of our own, and a command line for each of three people."""
     base = tmp_path_factory.mktemp("desk")
     config = make_installation(base / "here")
+    quiet = 'log_level = "warning"\n'  # what nobody reads would fill its pipe
+    config.write_text(quiet + config.read_text("utf-8"), encoding="utf-8")
     with serving(config) as (server, _):
         for name, groups in PEOPLE.items():
             options = [each for group in groups for each in ("--group", group)]
@@ -83,7 +85,7 @@ def test_a_table_shows_what_waits_and_json_all_of_it(as_, asked):
 
 
 def test_a_request_is_shown_with_the_callers_words_marked(as_, asked):
-    id_ = asked("t-2", note="\u202eevil\x07 note" if False else "trust me")
+    id_ = asked("t-2", note="trust me")
     shown = as_("bea", "show", id_[:14]).stdout
     facts, _, said = shown.partition("the caller's own words, not checked:")
     assert "amount at most 20000 cent" in facts
@@ -136,7 +138,7 @@ def test_an_offer_that_changed_is_not_approved(as_, asked):
         (["amount=few"], 2, "whole number"),
         (["amount"], 2, "NAME=VALUE"),
         (["--lifetime", "soon"], 2, "not a duration"),
-        (["--uses", "0"], 2, "0 is not in the range"),
+        (["--uses", "0"], 2, "greater than or equal to 1"),
         (["--only", "2"], 2, "there are 1 operations"),
         (["--calls", "2"], 1, "there is no plan"),
         (["--action", "pay"], 1, "action"),
@@ -225,8 +227,7 @@ def test_an_id_that_is_none_says_where_to_find_one(as_, id_, said):
 
 def test_a_beginning_that_several_share_names_them(as_, asked):
     ids = {asked("t-8"), asked("t-9")}
-    shared = os.path.commonprefix([*ids])  # noqa: RUF071 -- they are ids, not paths
-    done = as_("bea", "show", shared)
+    done = as_("bea", "show", min(ids)[:3])
     assert done.exit_code == 1
     assert all(id_ in done.stderr for id_ in ids)
 
@@ -280,7 +281,8 @@ def test_signing_in_a_command_line_and_out_again(desk, monkeypatch, tmp_path, an
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as signing_in:
         try:
-            assert signing_in.stdout.readline() == f"open {server.issuer}/device\n"
+            first = signing_in.stdout.readline()
+            assert first == f"open {server.issuer}/device\n", signing_in.stderr.read()
             shown = signing_in.stdout.readline().split()[-1]
             link = run("people", "link", "dora", "--sign-in", "--json", "-c", server.config)
             answer_device(json.loads(link.stdout)["link"], shown, answer)

@@ -33,9 +33,33 @@ def test_a_refusal_has_its_reason_and_says_where_its_story_is(fleeting, server):
 
 
 def test_a_program_reads_the_refusal(fleeting, server):
-    refusal = json.loads(ask(fleeting, server, "--field", "amount=50000", "--json").stdout)
+    refusal = json.loads(ask(fleeting, server, "--field", "amount=500001", "--json").stdout)
     assert refusal["error"] == "access_denied"
-    assert "needs approval by people" in refusal["reason"]
+    assert "ask finance" in refusal["reason"]
+
+
+def test_what_waits_for_people_says_where_and_how_to_go_on(fleeting, server):
+    done = ask(fleeting, server, "--field", "amount=50000", "--no-wait")
+    assert done.exit_code == 3
+    assert f"{server.issuer}/requests/" in done.stderr.replace("\n", "")
+    assert "--resume" in done.stderr
+    done = ask(fleeting, server, "--field", "amount=50000", "--no-wait", "--json")
+    told = json.loads(done.stdout)
+    assert told["error"] == "authorization_pending"
+    assert told["authorization_uri"] == f"{server.issuer}/requests/{told['access_request_id']}"
+    assert told["pending"]["form"]["access_request_id"] == told["access_request_id"]
+    again = ("--field", "amount=50000", "--no-wait", "--resume", told["access_request_id"])
+    assert ask(fleeting, server, *again).exit_code == 3
+    changed = ("--field", "amount=50001", "--no-wait", "--resume", told["access_request_id"])
+    assert "another request" in ask(fleeting, server, *changed).stderr
+
+
+def test_no_plan_and_no_glass_where_policy_has_none(fleeting, server):
+    plan = ("--plan", '{"calls": 2, "duration": "1h"}')
+    assert "no plan" in ask(fleeting, server, "--field", "amount=50000", *plan).stderr
+    assert "not JSON" in ask(fleeting, server, "--field", "amount=50000", "--plan", "x").stderr
+    reason = ("--break-glass", "customers are waiting for this", "--no-wait")
+    assert ask(fleeting, server, "--field", "amount=50000", *reason).exit_code == 3
 
 
 def test_elsewhere_issuer_client_and_key_are_named_and_fields_are_json(fleeting, server):

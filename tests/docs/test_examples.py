@@ -111,7 +111,9 @@ def merged(base: dict, more: dict) -> dict:
 
 
 def _name(party: dict) -> str:
-    return next(party[key] for key in ("client_id", "identifier", "issuer") if key in party)
+    return next(
+        party[key] for key in ("client_id", "identifier", "issuer", "group") if key in party
+    )
 
 
 def settings_with(text: str) -> Settings:

@@ -36,7 +36,7 @@ def test_json_examples_are_json(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_says_its_language(page: Path):
-    known = {"python", "console", "toml", "cedar", "json", "text", "ini"}
+    known = {"python", "console", "toml", "cedar", "json", "text", "ini", "mermaid"}
     plain = {""} if page == ROOT / "README.md" else set()
     assert {block.language for block in blocks_of(page)} <= known | plain
 

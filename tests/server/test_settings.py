@@ -311,3 +311,16 @@ def test_absolute_paths_stay_and_relative_ones_are_beside_the_file(load, tmp_pat
     settings = load(f'{ISSUER}policies = "/etc/policies"\nsigning_keys = "k"')
     assert settings.policies == Path("/etc/policies")
     assert settings.signing_keys == tmp_path / "k"
+
+
+def test_the_command_lines_own_name_is_no_clients(load):
+    with pytest.raises(SettingsError, match="the command line's own"):
+        load(ISSUER + CLIENT.replace('"bot"', '"fleeting-cli"'))
+
+
+def test_how_people_sign_in_is_a_table(load):
+    assert load(f'{ISSUER}[sign_in]\nsession_max = "8h"').sign_in.terms.longest.seconds == 28_800
+    with pytest.raises(SettingsError, match=r"write \[sign_in\]"):
+        load(f"{ISSUER}sign_in = 3")
+    with pytest.raises(SettingsError, match=r"sign_in: unknown key 'sesion_max'"):
+        load(f"{ISSUER}[sign_in]\nsesion_max = '8h'")

@@ -1,16 +1,13 @@
 """``fleeting approve``, ``deny``, ``narrow``, ``ask``, ``answer``: decide what waits for you."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from fleeting.cli.login import Issuer
-from fleeting.cli.options import AsJson, Config, duration, pairs
+from fleeting.cli.options import AsJson, Config, pairs
 from fleeting.cli.terminal import CommandError, say, say_json
-
-if TYPE_CHECKING:
-    from fleeting.cli.console_api import ConsoleApi
 
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="The request, or what alone begins like its id.")
@@ -36,13 +33,16 @@ def approve(
     Shows what the token would be, and asks. If anything of it changed meanwhile, nothing is
     approved. Without a terminal say --yes, and --offer to approve nothing that you did not see.
     """
-    api, request = _request(id_, config, issuer)
-    if not as_json:
-        _show(request)
-    _confirm("Approve exactly this?", yes=yes)
-    seen = offer or str(request["offer"]["digest"])
-    body = {"offer": seen, **({"comment": comment} if comment else {})}
-    _report(api.deed(str(request["id"]), "approve", **body), "approved", as_json=as_json)
+    from fleeting.cli.console_api import console_of
+
+    with console_of(config, issuer) as api:
+        request = api.shown(api.whole_id(id_))
+        if not as_json:
+            _show(request)
+        _confirm("Approve exactly this?", yes=yes)
+        seen = offer or str(request["offer"]["digest"])
+        body = {"offer": seen, **({"comment": comment} if comment else {})}
+        _report(api.deed(str(request["id"]), "approve", **body), "approved", as_json=as_json)
 
 
 def deny(
@@ -54,7 +54,7 @@ def deny(
     as_json: AsJson = False,
 ) -> None:
     """Deny a request; one person's no is enough."""
-    _do(id_, config, issuer, "deny", "denied", as_json=as_json, reason=reason)
+    do(id_, config, issuer, "deny", "denied", as_json=as_json, reason=reason)
 
 
 def narrow(  # noqa: PLR0913 -- options, each with a help of its own
@@ -94,24 +94,18 @@ def narrow(  # noqa: PLR0913 -- options, each with a help of its own
     Narrowing is not approving: it is what you and others approve from then on, and what who asked
     will get.
     """
-    from fleeting.cli.narrowing import narrower_operations, plan_members
+    from fleeting.cli.console_api import console_of
+    from fleeting.cli.narrowing import limit_members, narrower_operations, plan_members
 
-    api, request = _request(id_, config, issuer)
-    body: dict[str, Any] = {}
-    if field or only or action:
-        values = pairs("", field or ())
-        body["authorization_details"] = narrower_operations(request, values, only, action)
-    if lifetime is not None:
-        duration(lifetime)
-        body["lifetime"] = lifetime
-    if uses is not None:
-        body["uses"] = uses
-    plan = plan_members(calls, plan_for, total or ())
-    if plan:
-        body["plan"] = plan
-    if not body:
+    body = limit_members(lifetime, uses, plan_members(calls, plan_for, total or ()))
+    if not (body or field or only or action):
         raise typer.BadParameter("say what is to be less: amount=2000, --lifetime 30s, --uses 1")
-    _report(api.deed(str(request["id"]), "narrow", **body), "narrowed", as_json=as_json)
+    with console_of(config, issuer) as api:
+        request = api.shown(api.whole_id(id_))
+        if field or only or action:
+            values = pairs("", field or ())
+            body["authorization_details"] = narrower_operations(request, values, only, action)
+        _report(api.deed(str(request["id"]), "narrow", **body), "narrowed", as_json=as_json)
 
 
 def ask(
@@ -123,7 +117,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask those behind a request a question; it goes on waiting."""
-    _do(id_, config, issuer, "ask", "asked", as_json=as_json, text=text)
+    do(id_, config, issuer, "ask", "asked", as_json=as_json, text=text)
 
 
 def answer(
@@ -135,7 +129,7 @@ def answer(
     as_json: AsJson = False,
 ) -> None:
     """Answer a question about a request that you stand behind."""
-    _do(id_, config, issuer, "answer", "answered", as_json=as_json, text=text)
+    do(id_, config, issuer, "answer", "answered", as_json=as_json, text=text)
 
 
 def review(
@@ -147,17 +141,10 @@ def review(
     as_json: AsJson = False,
 ) -> None:
     """Close the review of a break-glass access, which somebody else took."""
-    _do(id_, config, issuer, "review", "reviewed", as_json=as_json, note=note)
+    do(id_, config, issuer, "review", "reviewed", as_json=as_json, note=note)
 
 
-def _request(id_: str, config: Config, issuer: str | None) -> tuple["ConsoleApi", dict[str, Any]]:
-    from fleeting.cli.console_api import console_of
-
-    api = console_of(config, issuer)
-    return api, api.shown(api.whole_id(id_))
-
-
-def _do(
+def do(
     id_: str,
     config: Config,
     issuer: str | None,
@@ -170,8 +157,8 @@ def _do(
     """Do one deed and say what became of the request."""
     from fleeting.cli.console_api import console_of
 
-    api = console_of(config, issuer)
-    _report(api.deed(api.whole_id(id_), deed, **body), done, as_json=as_json)
+    with console_of(config, issuer) as api:
+        _report(api.deed(api.whole_id(id_), deed, **body), done, as_json=as_json)
 
 
 def _show(request: dict[str, Any]) -> None:

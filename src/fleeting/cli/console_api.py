@@ -1,7 +1,8 @@
 """Call the console's API as the person who signed in, each call with a proof of the key."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,15 +134,17 @@ def issuer_of(config: Path | None, issuer: str | None) -> str | None:
     return issuer.rstrip("/")
 
 
-def console_of(config: Path | None, issuer: str | None) -> ConsoleApi:
-    """Return the API for who is signed in at the issuer that is meant.
+@contextmanager
+def console_of(config: Path | None, issuer: str | None) -> Iterator[ConsoleApi]:
+    """Give the API to who is signed in at the issuer that is meant, as long as it is needed.
 
     Raises:
         CommandError: nobody is.
     """
     named = issuer_of(config, issuer)
     login = only_login() if named is None else login_at(named)
-    return ConsoleApi(login, open_http())
+    with open_http() as http:
+        yield ConsoleApi(login, http)
 
 
 def open_http() -> httpx.Client:

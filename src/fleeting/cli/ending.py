@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fleeting.cli.approving import Id
+from fleeting.cli.approving import Id, do
 from fleeting.cli.login import Issuer
 from fleeting.cli.options import AsJson, Config, duration
 from fleeting.cli.terminal import CommandError, say, say_json
@@ -22,7 +22,7 @@ def return_(
 ) -> None:
     """Give access back before its end: its tokens are refused from now on."""
     said = {"reason": reason} if reason else {}
-    _do(id_, config, issuer, "return", "returned", as_json=as_json, **said)
+    do(id_, config, issuer, "return", "returned", as_json=as_json, **said)
 
 
 def cancel(
@@ -35,7 +35,7 @@ def cancel(
 ) -> None:
     """Take back a request that still waits."""
     said = {"reason": reason} if reason else {}
-    _do(id_, config, issuer, "cancel", "cancelled", as_json=as_json, **said)
+    do(id_, config, issuer, "cancel", "cancelled", as_json=as_json, **said)
 
 
 def extend(
@@ -48,7 +48,7 @@ def extend(
 ) -> None:
     """Ask for more time before the end; the same people decide, and there is no gap."""
     duration(by)
-    _do(id_, config, issuer, "extend", "asked to be extended", as_json=as_json, duration=by)
+    do(id_, config, issuer, "extend", "asked to be extended", as_json=as_json, duration=by)
 
 
 def revoke(  # noqa: PLR0913 -- options, each with a help of its own
@@ -80,9 +80,10 @@ def revoke(  # noqa: PLR0913 -- options, each with a help of its own
     if len(named) + (id_ is not None) != 1:
         raise typer.BadParameter("name one: ID, --client, --subject, --approver or --token")
     if id_ is not None:
-        _do(id_, config, issuer, "revoke", "revoked", as_json=as_json, reason=reason)
+        do(id_, config, issuer, "revoke", "revoked", as_json=as_json, reason=reason)
         return
-    found = console_of(config, issuer).post("/api/revoke", {**named, "reason": reason})
+    with console_of(config, issuer) as api:
+        found = api.post("/api/revoke", {**named, "reason": reason})
     _say_revoked(found, as_json=as_json)
 
 
@@ -115,7 +116,8 @@ def away(
     if back == (to is not None) or (to is None) != (until is None):
         raise typer.BadParameter("write --to PERSON --until TIME, or --back")
     body = {} if to is None else {"to": to, "until": _until(until or "")}
-    person = console_of(config, issuer).post("/api/delegate", body)
+    with console_of(config, issuer) as api:
+        person = api.post("/api/delegate", body)
     if as_json:
         say_json(person)
     else:
@@ -145,24 +147,3 @@ def _until(text: str) -> str:
     except ValueError:
         raise CommandError(f"{text!r} is no time: write 2026-10-01T12:00, or 3d") from None
     return (at if at.tzinfo is not None else at.astimezone()).isoformat()
-
-
-def _do(
-    id_: str,
-    config: Config,
-    issuer: str | None,
-    deed: str,
-    done: str,
-    *,
-    as_json: bool,
-    **body: str,
-) -> None:
-    from fleeting.cli.console_api import console_of
-    from fleeting.cli.requests_text import outcome_text
-
-    api = console_of(config, issuer)
-    request = api.deed(api.whole_id(id_), deed, **body)
-    if as_json:
-        say_json(request)
-    else:
-        say(outcome_text(request, done))

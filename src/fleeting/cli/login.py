@@ -1,5 +1,6 @@
 """``fleeting login``, ``logout`` and ``whoami``: who acts when this machine approves."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -32,10 +33,16 @@ def login(config: Config = None, *, issuer: Issuer = None) -> None:
     if named is None:
         raise CommandError("sign in where? 'fleeting login --issuer https://…'")
     with open_http() as http:
-        token, key = sign_in(named, http, say)
+        token, key = sign_in(named, http, _say_at_once)
         who = ConsoleApi(Login(named, token, key), http).get("/api/whoami")
         keep(Login(named, token, key, str(who["id"])))
     say(f"signed in at {named} as {_called(who)}")
+
+
+def _say_at_once(line: str) -> None:
+    """Print before the wait that follows, to a pipe as well."""
+    say(line)
+    sys.stdout.flush()
 
 
 def logout(config: Config = None, *, issuer: Issuer = None) -> None:
@@ -43,15 +50,15 @@ def logout(config: Config = None, *, issuer: Issuer = None) -> None:
     from fleeting.cli.console_api import ApiRefusalError, console_of
     from fleeting.cli.logins import forget
 
-    api = console_of(config, issuer)
-    try:
-        api.post("/api/logout", {})
-    except ApiRefusalError as error:
-        if error.error != "invalid_token":  # over already: that is what was wanted
-            raise
-    finally:
-        forget(api.login.issuer)
-    say(f"signed out of {api.login.issuer}")
+    with console_of(config, issuer) as api:
+        try:
+            api.post("/api/logout", {})
+        except ApiRefusalError as error:
+            if error.error != "invalid_token":  # over already: that is what was wanted
+                raise
+        finally:
+            forget(api.login.issuer)
+        say(f"signed out of {api.login.issuer}")
 
 
 def whoami(config: Config = None, *, issuer: Issuer = None, as_json: AsJson = False) -> None:
@@ -60,8 +67,8 @@ def whoami(config: Config = None, *, issuer: Issuer = None, as_json: AsJson = Fa
     from fleeting.cli.requests_text import shown_instant
     from fleeting.cli.words import clean
 
-    api = console_of(config, issuer)
-    who = api.get("/api/whoami")
+    with console_of(config, issuer) as api:
+        who = api.get("/api/whoami")
     if as_json:
         say_json(who)
         return

@@ -69,6 +69,19 @@ def _whole(name: str, text: str) -> int:
         raise typer.BadParameter(f"{name} is a whole number, not {text!r}") from None
 
 
+def limit_members(
+    lifetime: str | None, uses: int | None, plan: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what is to be less beside the operations."""
+    body: dict[str, Any] = {}
+    if lifetime is not None:
+        duration(lifetime)
+        body["lifetime"] = lifetime
+    if uses is not None:
+        body["uses"] = uses
+    return body | ({"plan": dict(plan)} if plan else {})
+
+
 def plan_members(calls: int | None, plan_for: str | None, totals: Sequence[str]) -> dict[str, Any]:
     """Return what is to be less of a plan."""
     plan: dict[str, Any] = {} if calls is None else {"calls": calls}

@@ -128,7 +128,10 @@ def _recorded(world: "World", id_: str) -> "Hypothetical":
     from fleeting.core.evidence import EntryKind
     from fleeting.policy.recalling import recorded_request
 
-    kinds = (EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_REFUSED, EntryKind.ACCESS_EVALUATED)
+    kinds = (
+        *(EntryKind.TOKEN_ISSUED, EntryKind.REQUEST_PENDING),
+        *(EntryKind.REQUEST_REFUSED, EntryKind.ACCESS_EVALUATED),
+    )
     with ledger_of(world.settings) as evidence:
         chained = asyncio.run(whole_story(evidence, id_))
     entries = [each.entry for each in chained if each.entry.kind in kinds]

@@ -67,14 +67,10 @@ def request(  # noqa: PLR0913 -- options, each with a help of its own
                 raise typer.BadParameter("with METHOD and URL, the API says what to ask for")
             _call(caller, method, url, json_body, about, as_json=as_json)
             return
-        if type_ is None and not scope:
-            raise typer.BadParameter("say what to ask for: --type or --scope, or METHOD and URL")
-        if type_ is not None:
-            operation = operation_of(type_, action or (), field or (), caller.types)
-            about["authorization_details"] = [operation]
-        if scope:
-            about["scope"] = scope
-        about |= _approach(plan, break_glass, resume)
+        operation = (
+            None if type_ is None else operation_of(type_, action or (), field or (), caller.types)
+        )
+        about |= _asked(operation, scope) | _approach(plan, break_glass, resume)
         _say_token(caller.tokens().obtain(**about), config, show_token=show_token, as_json=as_json)
     except ApprovalPending as error:
         _say_pending(error, as_json=as_json)
@@ -82,6 +78,18 @@ def request(  # noqa: PLR0913 -- options, each with a help of its own
     except FleetingError as error:
         _say_refusal(error, config, as_json=as_json)
         raise typer.Exit(FAILED) from None
+
+
+def _asked(operation: dict[str, Any] | None, scope: list[str] | None) -> dict[str, Any]:
+    """Return what is asked for."""
+    asked: dict[str, Any] = {}
+    if operation is None and not scope:
+        raise typer.BadParameter("say what to ask for: --type or --scope, or METHOD and URL")
+    if operation is not None:
+        asked["authorization_details"] = [operation]
+    if scope:
+        asked["scope"] = scope
+    return asked
 
 
 def _patience(*, no_wait: bool, as_json: bool) -> dict[str, Any]:

@@ -40,13 +40,13 @@ def requests(
     from fleeting.cli.requests_text import requests_table
 
     view = _view(to_approve=to_approve, mine=mine, open_=open_, all_=all_)
-    api = console_of(config, issuer)
-    if watch:
-        _watch(api, view, as_json=as_json)
-    elif as_json:
-        say_json(api.listed(view))
-    else:
-        say(requests_table(api.listed(view), view))
+    with console_of(config, issuer) as api:
+        if watch:
+            _watch(api, view, as_json=as_json)
+        elif as_json:
+            say_json(api.listed(view))
+        else:
+            say(requests_table(api.listed(view), view))
 
 
 def show(id_: Id, config: Config = None, *, issuer: Issuer = None, as_json: AsJson = False) -> None:
@@ -54,8 +54,8 @@ def show(id_: Id, config: Config = None, *, issuer: Issuer = None, as_json: AsJs
     from fleeting.cli.console_api import console_of
     from fleeting.cli.requests_text import request_text
 
-    api = console_of(config, issuer)
-    request = api.shown(api.whole_id(id_))
+    with console_of(config, issuer) as api:
+        request = api.shown(api.whole_id(id_))
     if as_json:
         say_json(request)
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 
 from fleeting.core.durations import format_duration
@@ -26,6 +27,9 @@ from fleeting.core.model import (
 )
 from fleeting.core.operation_types import OperationType
 from fleeting.core.requests import Ask
+
+# The same few durations bound every token.
+_format_duration = lru_cache(maxsize=1024)(format_duration)
 
 NOTHING_MORE: Mapping[str, Json] = MappingProxyType({})
 
@@ -143,7 +147,7 @@ def _client_ceilings(request: AccessRequest) -> dict[str, Json]:
 def _ceilings(holder: Client | Resource | OperationType) -> dict[str, Json]:
     members: dict[str, Json] = {}
     if holder.max_lifetime is not None:
-        members["max_lifetime"] = format_duration(holder.max_lifetime)
+        members["max_lifetime"] = _format_duration(holder.max_lifetime)
     if holder.max_uses is not None:
         members["max_uses"] = holder.max_uses
     return members
@@ -158,7 +162,7 @@ def installation_ceilings_json(
         if type_.sensitive:
             ceilings[type_.name]["sensitive"] = True
     held: dict[str, Json] = {name: members for name, members in ceilings.items() if members}
-    return {"type_ceilings": held, "hard_cap": format_duration(hard_cap)}
+    return {"type_ceilings": held, "hard_cap": _format_duration(hard_cap)}
 
 
 def _subject_json(subject: Subject) -> Json:
@@ -214,7 +218,7 @@ def answer_json(answer: ActionDecision) -> Json:
 def limits_json(limits: Limits) -> dict[str, Json]:
     """Return limits in the words of the annotations that set them."""
     members: dict[str, Json] = {
-        "lifetime": format_duration(limits.lifetime),
+        "lifetime": _format_duration(limits.lifetime),
         "uses": limits.uses,
         "bound": limits.bound.value,
     }
@@ -223,7 +227,7 @@ def limits_json(limits: Limits) -> dict[str, Json]:
     if limits.step_up is not None:
         members["step_up"] = list(limits.step_up.acr)
         if limits.step_up.max_age is not None:
-            members["max_age"] = format_duration(limits.step_up.max_age)
+            members["max_age"] = _format_duration(limits.step_up.max_age)
     return members
 
 

@@ -3,7 +3,7 @@
 import math
 from datetime import datetime
 
-from fleeting.core.access_requests import RemarkKind, RequestRecord
+from fleeting.core.access_requests import Plan, RemarkKind, RequestRecord
 from fleeting.core.issuance import details_json, scope_text
 from fleeting.core.lifecycle import Status
 from fleeting.core.model import Json
@@ -36,14 +36,11 @@ def _offer(record: RequestRecord) -> dict[str, Json]:
     }
     if offer.plan is not None:
         told["plan"] = plan_json(offer.plan)
-        told["plan_left"] = _plan_left(record)
+        told["plan_left"] = _plan_left(record, offer.plan)
     return told
 
 
-def _plan_left(record: RequestRecord) -> Json:
-    plan = record.offer.plan
-    if plan is None:
-        return None
+def _plan_left(record: RequestRecord, plan: Plan) -> Json:
     totals: dict[str, Json] = {}
     for total in plan.totals:
         left = total.most - record.spent.get(total_name(total), 0)

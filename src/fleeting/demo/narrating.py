@@ -133,7 +133,9 @@ def _answer(exchange: Exchange) -> Text:
     if "error_description" in body:  # of a call without a token (RFC 6750 §3.1)
         return Text(str(body["error_description"]))
     if "access_token" in body:
-        return Text("an access token that says exactly this")
+        decided = b"access_request_id" in exchange.sent
+        says = "what they approved" if decided else "exactly this"
+        return Text(f"an access token that says {says}")
     return Text(values_text(body) if body else "done")
 
 

@@ -14,7 +14,6 @@ _KEYS = (
 )
 _OF_PROVIDER = ("client_id", "client_secret_file", "client_key_file", "scopes", "acr_values")
 _APPROVER_MAX_AGE = timedelta(hours=12)
-_LONGEST_SESSION = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,6 @@ def declare_sign_in(table: Table, issuers: Collection[str]) -> SignInDeclaration
         table.duration("session_max") or SessionTerms().longest,
         table.duration("session_idle") or SessionTerms().idle,
     )
-    if terms.longest > _LONGEST_SESSION:
-        raise table.refuse("session_max", "must be 168h (a week) or less")
     if terms.idle > terms.longest:
         raise table.refuse("session_idle", "must not be longer than session_max")
     client = _client(table, issuers)

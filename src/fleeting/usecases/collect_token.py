@@ -31,6 +31,18 @@ from fleeting.usecases.request_rows import change_of
 from fleeting.usecases.turns import Turns
 
 
+class Held:
+    """How long an answer may still be held back."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._until = asyncio.get_running_loop().time() + seconds
+
+    def left(self) -> float:
+        """Return how many seconds are left."""
+        return max(0.0, self._until - asyncio.get_running_loop().time())
+
+
 @dataclass(frozen=True, slots=True)
 class Coming:
     """One caller's coming again.
@@ -66,7 +78,7 @@ class CollectToken:
             AuthorizationPending, SlowDown: people have not decided yet.
             AccessDenied, ExpiredToken, InvalidGrant: no token (more) will come of it.
         """
-        held, lost = _Held(story.call.wait.total_seconds()), 0
+        held, lost = Held(story.call.wait.total_seconds()), 0
         while lost < ATTEMPTS:
             with self.counter.waiting.waiter(coming.id) as changed:
                 async with self.turns.of(coming.id):
@@ -112,7 +124,7 @@ class CollectToken:
             raise
 
     async def _hold(
-        self, story: Story, record: RequestRecord, changed: "asyncio.Future[None]", held: "_Held"
+        self, story: Story, record: RequestRecord, changed: "asyncio.Future[None]", held: Held
     ) -> None:
         """Hold the answer back until something changes.
 
@@ -197,15 +209,3 @@ class CollectToken:
         )
         self.counter.waiting.wake(deed.record.id)
         return outcome
-
-
-class _Held:
-    """How long an answer may still be held back."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._until = asyncio.get_running_loop().time() + seconds
-
-    def left(self) -> float:
-        """Return how many seconds are left."""
-        return max(0.0, self._until - asyncio.get_running_loop().time())

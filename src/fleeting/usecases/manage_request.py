@@ -28,6 +28,7 @@ from fleeting.core.requests import parse_request_id
 from fleeting.ports import Ids, Write
 from fleeting.usecases.asking_people import ATTEMPTS, Counter, busy
 from fleeting.usecases.calling import Call, Desk, Story
+from fleeting.usecases.collect_token import Held
 from fleeting.usecases.request_rows import change_of, cutoffs_of
 
 ACTIONS = ("status", "cancel", "return", "extend", "answer")
@@ -90,15 +91,17 @@ class ManageRequest:
     async def _status(self, managing: Managing) -> Answer:
         """Tell where it stands; held back, where that is preferred, until something changes."""
         story, waiting = managing.story, self.counter.waiting
-        held = story.call.wait.total_seconds()
-        with waiting.waiter(managing.id) as changed:
-            record = await self._own(managing)
-            await self.desk.use_up(story)
-            if record.status is Status.PENDING and held and waiting.has_room(record.id):
-                await asyncio.wait([changed], timeout=held)
-                story.now = self.desk.clock.now()
+        held = Held(story.call.wait.total_seconds())
+        seen = record = await self._own(managing)
+        await self.desk.use_up(story)
+        while record == seen and record.status is Status.PENDING and held.left():
+            with waiting.waiter(managing.id) as changed:
                 record = await self._own(managing)
-        return self._told(record, story)
+                if record != seen or not waiting.has_room(record.id):
+                    break
+                await asyncio.wait([changed], timeout=held.left())
+                story.now = self.desk.clock.now()
+        return self._told(await self._own(managing), story)
 
     async def _cancel(self, managing: Managing) -> Answer:
         return await self._do(managing, lambda record: cancelled(record, *self._why(managing)))

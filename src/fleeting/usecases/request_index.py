@@ -15,6 +15,9 @@ from fleeting.ports import Record, RecordKind, Records
 LATE = timedelta(seconds=6)
 """How much later than their ``changed_at`` changes may appear (``ports.Records``), and some."""
 
+MOST_ALIKE = 10_000
+"""How many requests of one kind, or behind which one person stands, are remembered."""
+
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST = 10_000_000
 _AT_ONCE = 200
@@ -34,7 +37,7 @@ class RequestIndex:
     """
 
     store: Records
-    _revisions: dict[str, int] = field(default_factory=dict)
+    _seen: dict[str, int] = field(default_factory=dict)
     _alive: dict[str, RequestRecord] = field(default_factory=dict)
     _like: dict[Key, dict[str, Like]] = field(default_factory=dict)
     _behind: dict[str, dict[str, Like]] = field(default_factory=dict)
@@ -70,24 +73,31 @@ class RequestIndex:
         async with self._looking:
             rows = await self.store.records_changed(RecordKind.REQUEST, self._since, _MOST)
             for place, row in enumerate(rows):
-                if self._revisions.get(row.id) != row.revision:
+                if self._seen.get(row.id) != row.revision:
                     self._take(row, read)
                 if place % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)
             if rows:
+                self._seen = {row.id: row.revision for row in rows}
                 self._since = max(self._since, rows[-1].changed_at - LATE)
 
     def _take(self, row: Record, read: Read) -> None:
         record = read(row)
-        self._revisions[record.id] = row.revision
         like = Like(record.id, record.asked_at, record.status)
-        self._like.setdefault(_key(record), {})[record.id] = like
+        _remember(self._like.setdefault(_key(record), {}), like)
         for id_ in behind(record):
-            self._behind.setdefault(id_, {})[record.id] = like
+            _remember(self._behind.setdefault(id_, {}), like)
         if is_shown(record):
             self._alive[record.id] = record
         else:
             self._alive.pop(record.id, None)
+
+
+def _remember(found: dict[str, Like], like: Like) -> None:
+    """Put *like* among those that were *found*, of which the oldest are forgotten."""
+    found[like.id] = like
+    if len(found) > MOST_ALIKE:
+        del found[next(iter(found))]
 
 
 def is_shown(record: RequestRecord) -> bool:

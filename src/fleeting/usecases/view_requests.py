@@ -14,11 +14,12 @@ from fleeting.core.request_deeds import WAITING
 from fleeting.core.request_view import PolicyWords, brief_json, full_json
 from fleeting.ports import Evidence, RecordKind
 from fleeting.usecases.looking import Look
-from fleeting.usecases.request_desk import RequestDesk, RequestStore, no_such_request
+from fleeting.usecases.request_desk import RequestDesk, RequestStore
 from fleeting.usecases.request_index import RequestIndex
 from fleeting.usecases.rules import Rules
 
-_MOST_LISTED = 10_000
+_NOT_ALL_VISIBLE = 3
+"""How many times as many are read as are shown, for some may not be this person's to see."""
 
 
 class View(StrEnum):
@@ -56,17 +57,17 @@ class ViewRequests:
         async with self.desk.refusals(who, action):
             person = await self.desk.allowed(who, action)
             look = Look.by(self.desk, who, person)
-            found = await self._chosen(chosen, look)
+            found = await self._chosen(chosen, look, limit)
             return [
                 brief_json(record, await look.seen(record))
                 async for record in look.visible(found, limit)
             ]
 
-    async def _chosen(self, view: View, look: Look) -> AsyncIterator[RequestRecord]:
+    async def _chosen(self, view: View, look: Look, limit: int) -> AsyncIterator[RequestRecord]:
         """Return the requests of a view, in their order."""
         if view is View.ALL:
-            rows = await self.shelf.records(RecordKind.REQUEST, limit=_MOST_LISTED)
-            return look.read([row.id for row in rows])
+            rows = await self.shelf.records(RecordKind.REQUEST, limit=limit * _NOT_ALL_VISIBLE)
+            return look.read([self.desk.read(row) for row in rows])
         if view is View.MINE:
             return look.read(await self.index.of(look.person.ids, self.desk.read))
         alive = _ordered(await self.index.alive(self.desk.read), look.now)
@@ -83,9 +84,7 @@ class ViewRequests:
         action = ConsoleAction.VIEW
         async with self.desk.refusals(who, action, id_):
             record = await self.desk.found(id_)
-            person = await self.desk.people.person(who.person.id)
-            if person is None or not self.desk.roles.allows(person, action, record):
-                raise no_such_request(id_)
+            person = await self.desk.allowed(who, action, record)
             look = Look.by(self.desk, who, person)
             seen = await look.seen(record)
             installation, request = look.rules.installation, record.request

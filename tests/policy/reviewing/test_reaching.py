@@ -188,6 +188,13 @@ def test_others_do_not_replace_it(warnings, permit):
         assert not any(each.startswith("1:1:") for each in told)
 
 
+def test_what_is_a_path_only_with_a_reason_replaces_nothing_that_needs_none(warnings, permit):
+    glass = '@break_glass("alarm leads, review in 24h")'
+    told = warnings(permit(says=glass) + permit(id_="b"), "redundant-permit")
+    assert not any("`a`" in each and "permits whatever" in each for each in told)
+    assert len(warnings(permit(says=glass) + permit(id_="b", says=glass), "redundant-permit")) == 1
+
+
 SAME = ('@uses("1") @lifetime("60s")', '@uses("1") @lifetime("60s")')
 
 

@@ -84,6 +84,7 @@ async def test_a_page_in_a_frame_of_another_site_shows_nothing(server, tmp_path)
     async with server.parties() as parties, chromium() as browser:
         pending = (await parties.caller().ask(LARGE)).json()
         page, _ = await sign_in(browser, link_of(server, "bea"))
+        page = await browser.new_page()  # of no site: it has no policy of ours
         frame = f'<iframe src="{pending["authorization_uri"]}" name="framed"></iframe>'
         await page.set_content(frame)
         await page.wait_for_timeout(500)

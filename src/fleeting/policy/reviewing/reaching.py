@@ -252,6 +252,8 @@ def _asks_no_more(one: Terms, two: Terms, *, sensitive: bool) -> bool:
 
     Under every ceiling: what is not stated can be anything that the ceilings make of it.
     """
+    if one.break_glass is not None and two.break_glass is None:
+        return False  # it is a path only for who gives a reason
     weaker = stronger(one.bound or SenderConstraint.NONE, two.bound or SenderConstraint.NONE)
     if weaker is not (two.bound or SenderConstraint.NONE):
         return False

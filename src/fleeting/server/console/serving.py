@@ -139,8 +139,11 @@ def _told(error: Exception, name: str, request_id: str) -> OAuthError:
 
 def _to_login(console: Console, request: Request) -> Response:
     """Send who is not signed in to sign in, and back to the same page afterwards."""
-    wanted = request.url.path if request.method in ("GET", "HEAD") else console.url("/")
-    if request.method in ("GET", "HEAD") and request.url.query:
+    wanted = request.url.path
+    if request.method not in ("GET", "HEAD"):  # a form is not sent again: its page is shown
+        id_ = request.path_params.get("id")
+        wanted = console.url(f"/requests/{quote(id_, safe='')}" if id_ else "/")
+    elif request.url.query:
         wanted = f"{wanted}?{request.url.query}"
     return see_other(console, f"/login?next={quote(wanted, safe='')}")
 
