@@ -45,6 +45,7 @@ class SecondAct:
         self.refunds = [FIRST_REFUND]
         self.asked: Asking[Token] | None = None
         self.id = ""
+        self.turned_down = False
 
     def steps(self) -> tuple[Step, ...]:
         """Return the steps, in their order."""
@@ -174,6 +175,7 @@ class SecondAct:
             scene.expect_refunds(*self.refunds)
 
     def _turned_down(self, scene: Scene, outcome: FleetingError) -> None:
+        self.turned_down = True
         last = scene.tell(self._asked().exchanges()[-1:])[-1]
         with scene.expecting("you said no: the bot reads why, and nothing was refunded"):
             scene.expect_answer(last, _BAD_REQUEST, "access_denied")
@@ -229,8 +231,8 @@ class SecondAct:
 
     def _explained(self, scene: Scene, _found: Found) -> None:
         (story,) = scene.explain(self.id)
-        spent = len(self.refunds) > 1
-        told = ("request.approved", "token.spent") if spent else ("request.denied",)
+        status = self.people.owner.shown(self.id)["status"]
+        told = (f"request.{status}",) if self.turned_down else ("request.approved", "token.spent")
         with scene.expecting("one story, over every hand that it went through"):
             expect_told(TOLD, story, "request.pending", *told)
 
