@@ -149,6 +149,26 @@ async def test_one_worker_alone_stops_in_order_too(served):
     assert claims_of(token)["iss"] == served.url != ISSUER
 
 
+async def test_who_waits_for_people_is_sent_away_when_it_stops(served):
+    large = {**REFUND, "amount": 50_000}
+    async with served.parties() as parties:
+        bot = parties.caller()
+        asked = (await bot.ask(large)).json()
+        form = {
+            "grant_type": "client_credentials",
+            "authorization_details": [large],
+            "access_request_id": asked["access_request_id"],
+        }
+        held = asyncio.create_task(bot.post("/token", form, headers=[("Prefer", "wait=20")]))
+        await asyncio.sleep(0.5)
+        assert not held.done()
+        started = time.monotonic()
+        served.terminate()
+        assert (await held).json()["error"] == "authorization_pending"
+        await asyncio.to_thread(served.process.wait, 15)
+    assert time.monotonic() - started < 8
+
+
 async def test_told_to_stop_under_load_it_records_all_it_answered_and_exits_in_time(running):
     """The last of this file: it stops the server of the others."""
     answered = []

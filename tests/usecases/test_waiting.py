@@ -60,7 +60,7 @@ async def test_a_thousand_wait_and_the_one_whose_request_changes_is_woken(store,
         await waiters[0]
     assert woken == ["r-0"]
     assert store.reads - before <= 4
-    waiting.wake_all()
+    waiting.stop()
     await asyncio.gather(*waiters)
     assert len(waiting) == 0
     following.cancel()

@@ -119,6 +119,7 @@ def _forms(worker: Worker) -> dict[str, FormEndpoint]:
             metrics=worker.metrics,
             max_body_bytes=settings.max_body_bytes,
             nonce=nonce if path in _PROVING else None,
+            on_shutdown=worker.asking.counter.waiting.stop,
         )
         for path, use_case in endpoints(worker).items()
     }

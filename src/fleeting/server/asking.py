@@ -35,7 +35,7 @@ class Asking:
 
     async def close(self) -> None:
         """Send everybody away to come again, and let go of alarms under way."""
-        self.counter.waiting.wake_all()
+        self.counter.waiting.stop()
         await self.alarms.close()
 
     def show(self) -> None:

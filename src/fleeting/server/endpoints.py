@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from fleeting.core.errors import InvalidRequest, OAuthError, RequestTooLarge
 from fleeting.core.forms import parse_form
 from fleeting.server.answering import Rendered, send_answer
+from fleeting.server.connections import ON_SHUTDOWN
 from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import encode, render_error
 from fleeting.server.world import new_id
@@ -23,12 +24,17 @@ _FORM = b"application/x-www-form-urlencoded"
 _WAIT = re.compile(rb"wait[ \t]*=[ \t]*\"?([0-9]{1,6})\"?", re.IGNORECASE)
 
 
+def _nothing_to_end() -> None:
+    """Let the answer come in its own time."""
+
+
 @dataclass(frozen=True, slots=True)
 class FormEndpoint:
     """``POST`` of a form to one use case (RFC 6749 §3.2).
 
     uri: the endpoint as the issuer names it, which DPoP proofs are held against.
     nonce: the current DPoP nonce, told in every answer; None where no proofs are taken.
+    on_shutdown: called when the server stops in order while an answer is held back.
     """
 
     name: str
@@ -37,6 +43,7 @@ class FormEndpoint:
     metrics: Metrics
     max_body_bytes: int
     nonce: Callable[[], str] | None = None
+    on_shutdown: Callable[[], None] = _nothing_to_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -71,6 +78,8 @@ class FormEndpoint:
         body = await read_body(receive, self.max_body_bytes)
         form = parse_form(body)
         wait = preferred_wait(preferences) if preferences else NO_WAIT
+        if wait:
+            scope[ON_SHUTDOWN] = self.on_shutdown
         return Call(request_id, "POST", self.uri, form, tuple(authorization), tuple(proofs), wait)
 
 

@@ -137,10 +137,12 @@ class CollectToken:
         if not self.counter.waiting.has_room(record.id):
             raise self.counter.too_fast(record, story)
         await self.desk.use_up(story)
-        await asyncio.wait([changed], timeout=held.left())
+        await asyncio.wait([changed], timeout=0 if self.counter.waiting.stopping else held.left())
         story.now = self.desk.clock.now()
         other_rules = story.rules is not self.desk.rules.rules()
-        if not changed.done() or other_rules:  # by other rules it must be read anew
+        if (
+            not changed.done() or other_rules or self.counter.waiting.stopping
+        ):  # by other rules it must be read anew
             raise self.counter.pending(record, story)
 
     async def _collect(

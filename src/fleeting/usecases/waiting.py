@@ -71,6 +71,7 @@ class Waiting:
         """Follow *records*; on_row: shown each access request whenever it changed."""
         self._records = records
         self._on_row = on_row
+        self.stopping = False
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
         self._seen: dict[str, int] = {}
         self._marks: list[tuple[float, datetime]] = []
@@ -109,8 +110,9 @@ class Waiting:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def wake_all(self) -> None:
-        """Wake everybody, to be told to come again: this worker is about to stop."""
+    def stop(self) -> None:
+        """Wake everybody, to be told to come again, and keep nobody: this worker is stopping."""
+        self.stopping = True
         for id_ in list(self._waiters):
             self.wake(id_)
 
