@@ -153,11 +153,22 @@ def collectable(
         raise AccessDenied("policy asks for other approvals by now: ask again")
     offer, limits = record.offer, granted.limits
     if offer.plan is not None:
-        check_permitted(offer.plan, [permit.terms.plan for permit in chosen(decision, permits)])
+        _check_plan(offer.plan, decision, permits)
     uses = [each for each in (offer.uses, limits.uses) if each is not None]
     lifetimes = (offer.lifetime, limits.lifetime, *_time_left(record, now))
     agreed = replace(limits, lifetime=min(lifetimes), uses=min(uses, default=None))
     return replace(granted, limits=agreed)
+
+
+def _check_plan(plan: Plan, decision: Decision, permits: Permits) -> None:
+    """Check that policy still allows the plan; what needs nobody by itself needs no plan either.
+
+    Raises:
+        AccessDenied: it allows none by now, or a smaller one.
+    """
+    by_people = [it for it in decision.answers if it.verdict is not Verdict.PERMITTED]
+    of_people = chosen(replace(decision, answers=tuple(by_people)), permits)
+    check_permitted(plan, [permit.terms.plan for permit in of_people])
 
 
 def _time_left(record: RequestRecord, now: datetime) -> Sequence[timedelta]:

@@ -25,6 +25,9 @@ LONGEST_SAID = 1_000
 LONGEST_COLLECTION = timedelta(minutes=15)
 """How long what is approved waits for its collection at most."""
 
+MOST_SAID = 50
+"""How many questions a request takes, and how many answers: what is said of it is one row."""
+
 NOBODY = "fleeting"
 """Who ended what nobody ended: time did, or policy."""
 
@@ -254,6 +257,8 @@ def _said(
     now: datetime,
 ) -> Deed:
     check_pending(record)
+    if sum(each.kind is what for each in record.remarks) >= MOST_SAID:
+        raise InvalidRequest(f"{MOST_SAID} {what.value}s are enough: nobody reads more")
     after_ = replace(record, remarks=(*record.remarks, Remark(what, by, now, text)))
     return Deed(after_, (_entry(kind, after_, now, {**who, "text": text}),))
 

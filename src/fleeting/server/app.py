@@ -18,6 +18,7 @@ from fleeting.core.authzen import AUTHZEN_METADATA, REQUESTS_PATH, pdp_metadata
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
 from fleeting.server.console.assembling import console_routes
+from fleeting.server.console.headers import page_headers
 from fleeting.server.endpoints import FormEndpoint
 from fleeting.server.health import Readiness
 from fleeting.server.housekeeping import life
@@ -109,7 +110,7 @@ async def _no_such_endpoint(_request: Request, error: Exception) -> Response:
     told = InvalidRequest(_UNSERVED.get(status, "this server does not serve that"))
     _, body, _ = render_error(told, new_id())
     more = error.headers if isinstance(error, HTTPException) else None
-    return Response(body, status, {"Cache-Control": "no-store", **(more or {})}, "application/json")
+    return Response(body, status, {**page_headers(), **(more or {})}, "application/json")
 
 
 def _forms(worker: Worker) -> dict[str, FormEndpoint]:

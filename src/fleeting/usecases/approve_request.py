@@ -8,9 +8,9 @@ from fleeting.core.approvals import (
     Seat,
     Situation,
     Standing,
+    check_seen,
     counting,
     met,
-    offer_digest,
     reassigned,
     seat_of,
     standing,
@@ -62,8 +62,7 @@ class ApproveRequest:
     async def _decide(self, doing: Doing, digest: str, comment: str) -> Deed:
         record = doing.record
         check_pending(record)
-        if digest != offer_digest(record):
-            raise RequestChanged("it changed: look at what is offered now, then decide")
+        check_seen(record, digest)
         situation = await situation_of(self.desk, record, doing.now)
         people = {**situation.people, **by_ids([doing.person])}
         situation = replace(situation, people=people)
