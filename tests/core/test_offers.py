@@ -206,6 +206,9 @@ def test_an_offer_is_told_in_the_words_of_its_types():
         ),
         "one token: lives 5m, 1 use",
     )
+    assert offer_words(offer(), TYPES, decides=True)[-1] == (
+        "no token, but the decision: lives 5m, 1 use"
+    )
     assert offer_words(plan(), TYPES)[1:] == (
         "each token: lives 5m, 1 use",
         "at most 10 tokens within 1h",

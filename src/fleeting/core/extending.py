@@ -68,7 +68,7 @@ def extension_entry(record: RequestRecord, by: str, types: Types) -> Entry:
         "by": by,
         **request_json(record.request),
         "offer": offer_json(record.offer),
-        "words": [*offer_words(record.offer, types)],
+        "words": [*offer_words(record.offer, types, decides=record.submitted is not None)],
         "approval": describe_approvals(record.terms.stages),
         "policies": [*record.terms.policies],
         "expires_at": record.expires_at.isoformat(),

@@ -204,10 +204,15 @@ def operation_words(operation: Operation, types: Types) -> str:
     return describe(replace(operation, fields=bounds), type_)
 
 
-def offer_words(offer: Offer, types: Types) -> tuple[str, ...]:
-    """Return *offer* for people to read: each operation, then what the token is, then the plan."""
+def offer_words(offer: Offer, types: Types, *, decides: bool = False) -> tuple[str, ...]:
+    """Return *offer* for people to read: each operation, then what the token is, then the plan.
+
+    decides: no token comes of it, but permits.
+    """
     operations = [operation_words(operation, types) for operation in offer.operations]
     token = f"lives {format_duration(offer.lifetime)}, {uses_words(offer.uses)}"
+    if decides:
+        return (*operations, f"no token, but the decision: {token}")
     if offer.plan is None:
         return (*operations, f"one token: {token}")
     return (*operations, f"each token: {token}", *_plan_words(offer.plan, types))

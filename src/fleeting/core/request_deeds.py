@@ -98,7 +98,7 @@ def voted(record: RequestRecord, vote: Vote, missing: int, types: Types) -> Entr
         "instead_of": vote.instead_of,
         "signed_in_at": vote.signed_in_at.isoformat(),
         "offer": offer_json(vote.offer),
-        "words": [*offer_words(vote.offer, types)],
+        "words": [*offer_words(vote.offer, types, decides=record.submitted is not None)],
         "comment": vote.comment,
         "missing": missing,
     }
@@ -119,7 +119,7 @@ def approved(
             for it in counting(counted)
         ],
         "offer": offer_json(record.offer),
-        "words": [*offer_words(record.offer, types)],
+        "words": [*offer_words(record.offer, types, decides=record.submitted is not None)],
         "collect_by": after_.expires_at.isoformat(),
         "extends": record.extends,
         **decision_json(decision),

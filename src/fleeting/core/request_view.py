@@ -282,7 +282,7 @@ def _offer_json(record: RequestRecord, offer: Offer, types: Types) -> Members:
         "lifetime": format_duration(offer.lifetime),
         "uses": offer.uses,
         "plan": None if offer.plan is None else plan_json(offer.plan),
-        "words": [*offer_words(offer, types)],
+        "words": [*offer_words(offer, types, decides=record.submitted is not None)],
     }
     return body | ({"digest": offer_digest(record)} if offer is record.offer else {})
 
