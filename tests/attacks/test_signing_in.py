@@ -353,6 +353,26 @@ grant_types = ["client_credentials"]
 """
 
 
+async def test_a_flood_of_nonsense_or_of_command_lines_keeps_nobody_from_signing_in(door):
+    stranger, line = door.browser(), CommandLine(door)
+    for n in range(201):
+        answer = await stranger.get(f"/login/callback?code=x&state={n}")
+        assert answer.status_code == 403
+        last = await line.post("/device_authorization")
+    assert last.status_code == 400
+    assert len(await refusals(door)) == 200  # and the ledger does not grow without end
+    assert (await door.signed_in("bob")).session is not None
+
+
+async def test_a_flood_of_logins_is_over_in_a_second_and_keeps_nobody_signed_out(door):
+    bob, stranger = await door.signed_in("bob"), door.browser()
+    while (await stranger.get("/login/provider")).status_code == 303:
+        pass
+    assert (await bob.get("/people/me")).status_code == 200
+    door.sim.clock.wind(seconds=1)
+    assert (await door.signed_in("alice")).session is not None
+
+
 async def test_nobody_signs_in_under_the_name_of_a_client(tmp_path):
     async with people_scene(tmp_path, tables=CLIENT + SIGN_IN) as door:
         browser = door.browser()
