@@ -85,7 +85,7 @@ class Server:
 
     def token(self, **fields) -> Token:
         return self.tokens().obtain(
-            authorization_details=[{**REFUND, **fields}], context={"ticket": "INC-7"}
+            authorization_details=[{**REFUND, **fields}], context={"ticket": "INC-7"}, wait=0
         )
 
     def spend(self, token: Token, use_id: str) -> dict:

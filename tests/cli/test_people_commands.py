@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from fleeting.client import ApprovalPendingError
+from fleeting.client import ApprovalPending
 from tests.cli.approving import answer_device, sign_in
 from tests.cli.processes import PROGRAM, make_installation, run, serving
 
@@ -49,7 +49,7 @@ def asked(desk, as_):
     server = desk[1]
 
     def asked(payment_id, amount=20_000, **more) -> str:
-        with pytest.raises(ApprovalPendingError):
+        with pytest.raises(ApprovalPending):
             server.token(payment_id=payment_id, amount=amount, **more)
         listed = json.loads(as_("bea", "requests", "--open", "--json").stdout)
         (found,) = (

@@ -1,9 +1,12 @@
 """The demo's two servers on real HTTP, and a bot that calls them."""
 
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from io import StringIO
@@ -15,6 +18,7 @@ from rich.console import Console
 from fleeting.demo.addresses import Addresses, PortTakenError, reserved
 from fleeting.demo.endings import Endings
 from fleeting.demo.installing import install
+from fleeting.demo.people import cast
 from fleeting.demo.performing import serving
 from fleeting.demo.scene import scene
 from fleeting.demo.screen import Screen
@@ -52,6 +56,13 @@ def stage(tmp_path_factory):
         yield played
 
 
+@pytest.fixture(scope="package")
+def people(stage):
+    """The demo's people, signed in."""
+    with cast(stage.directory, stage.addresses) as people:
+        yield people
+
+
 class Demo:
     """``fleeting demo`` as a process. home: where its temporary directories are."""
 
@@ -59,8 +70,11 @@ class Demo:
         self.process = process
         self.home = home
         self.output = output
+        self.keyboard = -1
 
     def said(self) -> str:
+        if not self.output.exists():
+            return ""
         return self.output.read_text(encoding="utf-8", errors="replace")
 
     def wait(self) -> int:
@@ -77,18 +91,59 @@ class Demo:
         self.process.send_signal(number)
         return self.wait()
 
+    def type(self, text: str) -> None:
+        """Type at its terminal."""
+        os.write(self.keyboard, text.encode())
+
     def left_behind(self) -> list[Path]:
         return list(self.home.glob("fleeting-demo-*"))
+
+
+@contextmanager
+def demo_at_a_terminal(home: Path, *arguments: str):
+    """Start ``fleeting demo`` where somebody sits and can type."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        _command(*arguments),
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        env={**os.environ, "TMPDIR": str(home), "COLUMNS": "100", "TERM": "dumb"},
+    )
+    os.close(its)
+    running = Demo(process, home, home / "output.txt")
+    running.keyboard = ours
+    threading.Thread(target=_copy, args=(ours, running.output), daemon=True).start()
+    try:
+        yield running
+    finally:
+        _end(process)
+        os.close(ours)
+
+
+def _copy(terminal: int, output: Path) -> None:
+    with output.open("ab", buffering=0) as written, suppress(OSError):
+        while chunk := os.read(terminal, 65_536):
+            written.write(re.sub(rb"\r", b"", chunk))
+
+
+def _command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("fleeting")), "demo", *arguments]
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait(_PATIENCE_SECONDS)
 
 
 @contextmanager
 def demo(home: Path, *arguments: str, **environment: str):
     """Start ``fleeting demo``; it is ended with the block, if it still runs."""
     output = home / "output.txt"
-    command = [str(Path(sys.executable).with_name("fleeting")), "demo", *arguments]
     with output.open("wb") as written:
         process = subprocess.Popen(
-            command,
+            _command(*arguments),
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,
@@ -97,6 +152,4 @@ def demo(home: Path, *arguments: str, **environment: str):
     try:
         yield Demo(process, home, output)
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(_PATIENCE_SECONDS)
+        _end(process)

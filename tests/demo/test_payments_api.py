@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from fleeting.client import AccessDeniedError
+from fleeting.client import ApprovalPending
 
 
 def refund(stage, payment_id, **order):
@@ -56,9 +56,9 @@ def test_an_order_that_is_no_operation_is_a_bad_request(stage, order):
     assert stage.payments.refunds() == before
 
 
-def test_what_policy_refuses_never_reaches_the_table(stage):
+def test_what_waits_for_people_does_not_reach_the_table(stage):
     before = stage.payments.refunds()
-    with pytest.raises(AccessDeniedError, match="needs approval by people"):
+    with pytest.raises(ApprovalPending, match="people must approve this first"):
         refund(stage, "44", amount=5001, currency="EUR")
     assert stage.payments.refunds() == before
 

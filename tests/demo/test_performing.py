@@ -12,7 +12,8 @@ import pytest
 from fleeting.demo.endings import Endings
 from fleeting.demo.installing import install
 from fleeting.demo.performing import perform
-from tests.demo.conftest import demo, neighbouring_ports, paper
+from fleeting.demo.watching import Audience
+from tests.demo.conftest import demo, demo_at_a_terminal, neighbouring_ports, paper
 
 TITLES = (
     "1  A refund without a token",
@@ -23,6 +24,17 @@ TITLES = (
     "6  A revoked token",
     "7  What happened, and why",
 )
+SECOND = (
+    "Second act: people decide",
+    "8  A larger refund waits",
+    "9  No way around them",
+    "10  Two people approve the token",
+    "11  Denied, with a reason",
+    "12  Break-glass, and taken back",
+    "13  Who decided, and on what",
+    "14  The end reaches what never asks",
+)
+AUTO = Audience(watches=False)
 
 
 def in_order(text: str, parts) -> bool:
@@ -40,7 +52,8 @@ def shown(tmp_path_factory):
 
 def test_it_exits_0_after_every_step_went_as_it_says(shown):
     assert shown.code == 0, shown.said()
-    assert in_order(shown.said(), [*TITLES, "All 7 steps went as they should"])
+    end = "All 14 steps went as they should: 2 refunds, each made once"
+    assert in_order(shown.said(), [*TITLES, *SECOND, end])
 
 
 def test_the_first_refund_is_challenged_granted_and_made(shown):
@@ -67,11 +80,17 @@ def test_the_first_refund_is_challenged_granted_and_made(shown):
         (TITLES[3], "not made with the key of the access token"),
         (TITLES[4], "access_denied: refunds of more than 5000.00 are never made this way"),
         (TITLES[5], "401    invalid_token: the access token was revoked"),
+        (SECOND[2], "403    access_denied: you stand behind this request: somebody else"),
+        (SECOND[2], "400    invalid_grant: this is another request than the one that was asked"),
+        (SECOND[3], "amount 60000 is more than 45000"),
+        (SECOND[4], "400    access_denied: this customer was refunded yesterday"),
+        (SECOND[5], "401    invalid_token: the access token was revoked"),
+        (SECOND[7], "401    invalid_token: nobody was asked"),
     ],
 )
 def test_each_abuse_is_refused_with_its_reason(shown, title, refusal):
     said = " ".join(shown.said().partition(title)[2].split())
-    step = re.split(r" \d  ?(?=[A-Z])", said)[0]
+    step = re.split(r" \d+  ?(?=[A-Z])", said)[0]
     assert " ".join(refusal.split()) in step
 
 
@@ -79,6 +98,32 @@ def test_the_first_refund_and_a_refusal_are_explained(shown):
     stories = shown.said().partition(TITLES[6])[2]
     assert in_order(stories, ["fleeting explain", "small-refunds", "token.spent", "spend.refused"])
     assert in_order(stories, ["fleeting explain", "refunds-have-an-end", "request.refused"])
+
+
+def test_where_nobody_sits_at_a_terminal_its_own_people_approve_what_becomes_the_token(shown):
+    assert in_order(
+        shown.said(),
+        [
+            "400    authorization_pending",
+            "/narrow",
+            "2 more must approve; amount at most 45000 cent, not amount at most 60000 cent",
+            "→ Ada    POST /api/requests/",
+            "1 more must approve",
+            "→ Ben    POST /api/requests/",
+            "approved",
+            "200    an access token that says what they approved",
+            "payment_refund:refund amount=45000 currency=EUR payment_id=44",
+            "uses 1, lives 60 s",
+            "600.00 is refused, 450.00 is refunded",
+        ],
+    )
+    assert "/enrol/" not in shown.said()
+
+
+def test_the_approved_refund_is_explained(shown):
+    story = shown.said().partition(SECOND[6])[2]
+    parts = ["narrowed  by ada", "yes       Ada (ada)", "yes       Ben (ben)", "token.spent"]
+    assert in_order(story, parts)
 
 
 def test_it_shows_no_token_no_assertion_and_no_proof(shown):
@@ -118,6 +163,10 @@ def edit(directory, file, before, after):
             [("caps.cedar", "more than 5000.00", "this kind")],
             ["step 5 went otherwise", "expected: more than 5000.00", "came:     refunds of this"],
         ),
+        (
+            [("refunds.cedar", "2 of payments-leads", "1 of payments-leads")],
+            ["step 10 went otherwise: who approved it", "expected: {'", "came:     {'ada'}"],
+        ),
     ],
 )
 def test_a_policy_that_makes_a_step_go_otherwise_makes_it_fail(tmp_path, edits, failure):
@@ -126,9 +175,9 @@ def test_a_policy_that_makes_a_step_go_otherwise_makes_it_fail(tmp_path, edits, 
     for each in edits:
         edit(tmp_path, *each)
     with Endings() as endings:
-        assert perform(tmp_path, addresses, screen, endings, keep=False) == 1
+        assert perform(tmp_path, addresses, screen, endings, AUTO, keep=False) == 1
     assert in_order(written.getvalue(), failure)
-    assert "All 7 steps" not in written.getvalue()
+    assert "All 14 steps" not in written.getvalue()
 
 
 def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path):
@@ -139,7 +188,7 @@ def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path):
         Endings() as endings,
         pytest.raises(Exception, match=r"authorization server ended") as told,
     ):
-        perform(tmp_path, addresses, screen, endings, keep=False)
+        perform(tmp_path, addresses, screen, endings, AUTO, keep=False)
     assert "caps.cedar" in str(told.value)
 
 
@@ -166,20 +215,44 @@ def test_it_is_ended_in_order_by_sigterm(tmp_path):
 
 
 def test_kept_servers_answer_the_printed_commands_until_ctrl_c(tmp_path):
+    """At a terminal, where Enter lets the demo's own people decide."""
     addresses = neighbouring_ports()
-    with demo(tmp_path, "--keep", "--port", str(addresses.port)) as running:
+    with demo_at_a_terminal(tmp_path, "--keep", "--port", str(addresses.port)) as running:
+        running.await_saying("Enter lets Ada and Ben decide")
+        invited = running.said()
+        running.type("\n")
         running.await_saying("Ctrl-C ends them")
-        commands = running.said().partition("in another terminal")[2]
-        lines = [line for line in commands.splitlines()[1:] if line and not line.startswith("#")]
-        export, *others = [line for line in lines if "Both servers" not in line]
+        assert in_order(running.said(), ["Ada and Ben step in", "450.00 is refunded", "All 14"])
+        assert links(invited) == ["303"] * 3
+        export, *others = commands(running.said().partition("Try it by hand")[2])
         for command in others:
             code, said = paste(export, command)
-            expected = 1 if "600000" in command else 0
-            assert code == expected, f"{command}\n{said}"
+            assert code == expected(command), f"{command}\n{said}"
+        assert links(running.said().partition("Try it by hand")[2]) == ["303"] * 3
         assert httpx.get(f"{addresses.resource}/health").status_code == 200
         assert running.end(signal.SIGINT) == 0
     assert not listens(addresses.port)
     assert [str(path) in running.said() for path in running.left_behind()] == [True]
+
+
+def commands(said: str) -> list[str]:
+    """Return the command lines that can be pasted; who signs in needs a browser."""
+    lines = [line for line in said.splitlines() if re.match(r"export |curl |fleeting ", line)]
+    return [line for line in lines if line not in ("fleeting login", "fleeting requests")]
+
+
+def expected(command: str) -> int:
+    """Return the exit code of a command that is printed: refused 1, waiting for people 3."""
+    return 1 if "600000" in command else 3 if "--no-wait" in command else 0
+
+
+def links(said: str) -> list[str]:
+    """Use every one-time link, as its reader does; return what each answers."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    return [
+        str(httpx.post(link, headers={"Origin": link.partition("/enrol")[0], **form}).status_code)
+        for link in re.findall(r"^http://\S+/enrol/\S+$", said, re.MULTILINE)
+    ]
 
 
 def paste(export: str, command: str) -> tuple[int, str]:

@@ -6,6 +6,7 @@ A comment on the line before a block says how it is to be taken; readers do not 
 ``<!-- not run: why -->``   only read: commands must exist, and so must their options.
 ``<!-- roles -->``          the policies say what people may do, not what tokens are for.
 ``<!-- wrong -->``          a policy that is refused, with what the next block says.
+``<!-- as: ada -->``        who types it is signed in as that person (setup: people).
 ``<!-- start: server -->``  the server is started before the block.
 ``<!-- setup: server -->``  on top of a page: what is there before its first block (see pages).
 """

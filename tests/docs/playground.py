@@ -15,9 +15,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import pytest
 from typer.testing import CliRunner
 
 from fleeting.cli.app import app
+from tests.cli.approving import sign_in
 from tests.docs.markdown import ROOT, Block
 
 BIN = Path(sys.executable).parent
@@ -41,6 +43,7 @@ class Playground:
         self._ports = {url.rpartition(":")[2]: str(port) for url, port in ports.items()}
         self.issuer, self.resource = (f"http://127.0.0.1:{port}" for port in ports.values())
         self._config = ""
+        self._person = ""
         self._names: dict[str, Any] = {"__name__": "example"}
         self._shell = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
@@ -107,6 +110,7 @@ class Playground:
     def console(self, block: Block) -> None:
         """Run the commands of a block; what it shows of their output must be there."""
         commands = commands_of(block.text)
+        self.act_as(block.remarked("as") or "nobody")
         for place, (command, shown) in enumerate(commands):
             expected = block.remarked("exit") if place == len(commands) - 1 else None
             if _SERVERS.match(self.here(command)):
@@ -116,6 +120,21 @@ class Playground:
             if code != int(expected or 0):
                 raise Failure(f"{block.place}: exit code {code}\n$ {command}\n{output}")
             check_output(block, command, [self.here(line) for line in shown], output)
+
+    def add_people(self, *names: str) -> None:
+        """Add people to the leads; each is signed in on a command line of their own."""
+        for name in names:
+            self.run(f"fleeting people add {name} --group payments-leads")
+            self.act_as(name)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("XDG_CONFIG_HOME", str(self.directory / "home" / name))
+                sign_in(Path(self._config), name)
+
+    def act_as(self, name: str) -> None:
+        """Let commands find the logins of *name* alone, whoever runs the tests."""
+        if name != self._person:
+            self._person = name
+            self._run_in_shell(f"export XDG_CONFIG_HOME={self.directory / 'home' / name}")
 
     def run(self, command: str) -> tuple[int, str]:
         """Run one command; return its exit code and output."""
@@ -129,7 +148,12 @@ class Playground:
 
     def _run_here(self, arguments: list[str]) -> tuple[int, str]:
         """Run a command of ours in this process: starting Python anew for each takes seconds."""
-        environment = {"COLUMNS": "120", "NO_COLOR": "1", "FLEETING_CONFIG": self._config}
+        environment = {
+            "COLUMNS": "120",
+            "NO_COLOR": "1",
+            "FLEETING_CONFIG": self._config,
+            "XDG_CONFIG_HOME": str(self.directory / "home" / self._person),
+        }
         before = Path.cwd()
         os.chdir(self.directory)
         try:

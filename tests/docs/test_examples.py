@@ -47,6 +47,8 @@ def prepare(playground: Playground, wanted: tuple[str, ...]) -> None:
     if wanted:
         playground.run("fleeting init my-installation")
         playground.run("export FLEETING_CONFIG=$PWD/my-installation/fleeting.toml")
+    if "people" in wanted:
+        playground.add_people("ada", "ben")
     if "server" in wanted:
         servers.append(SERVE)
     if "api" in wanted:

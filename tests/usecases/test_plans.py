@@ -65,6 +65,25 @@ async def test_tokens_of_a_plan_come_one_by_one_each_within_it(sim, people):
     assert len({entry.txn for entry in issued}) == 3
 
 
+AT_ONCE = """
+@id("small-refunds")
+@lifetime("60s") @uses("1")
+permit (principal in Group::"support", action == Action::"payment_refund:refund", resource)
+when { context.operation.amount <= 5000 };
+"""
+
+
+async def test_what_would_need_nobody_by_itself_comes_of_the_plan_too(tmp_path):
+    """The path of least ceremony has no plan; that it needs none must not close the plan."""
+    async with simulator(tmp_path, policies=POLICIES + AT_ONCE) as sim:
+        people = await office(sim)
+        caller, id_ = await approved(sim, people)
+        for amount in (10_000, 5_000):
+            granted(await caller.ask({**BOUNDS, "amount": amount}, access_request_id=id_))
+        record = await people.record(id_)
+        assert (record.calls, record.spent) == (2, {"payment_refund.amount": 15_000})
+
+
 async def test_what_is_beyond_the_plan_asks_again(sim, people):
     caller, id_ = await approved(sim, people)
     granted(await caller.ask(BOUNDS, access_request_id=id_))

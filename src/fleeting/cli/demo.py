@@ -13,6 +13,13 @@ def demo(
         bool,
         typer.Option("--keep", help="Leave both servers running, with commands to try by hand."),
     ] = False,
+    auto: Annotated[
+        bool,
+        typer.Option(
+            "--auto",
+            help="Let the demo's own people approve; without a terminal they do anyway.",
+        ),
+    ] = False,
     port: Annotated[
         int | None,
         typer.Option(
@@ -26,8 +33,9 @@ def demo(
     """Show just-in-time access at work: a real server, a real API, real calls, step by step.
 
     It makes an installation in a temporary directory, starts the authorization server and a sample
-    payments API on loopback, and shows what a token is good for, and what it is not. The exit code
-    is 0 only if every step went as it should.
+    payments API on loopback, and shows what a token is good for, and what it is not. In the second
+    act a refund waits for two people: for you, by the links that it prints, or for the demo's own.
+    The exit code is 0 only if every step went as it should.
     """
     try:
         from fleeting.demo import run
@@ -37,4 +45,4 @@ def demo(
         raise CommandError(
             f"the demo needs {error.name}: run pip install 'fleeting[demo]'"
         ) from None
-    raise typer.Exit(run(port=port, keep=keep))
+    raise typer.Exit(run(port=port, keep=keep, auto=auto))

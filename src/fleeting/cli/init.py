@@ -48,6 +48,7 @@ def _say_next(config: Path) -> None:
     say("\nNext:")
     say(f"  fleeting policy check -c {config}")
     say(f"  fleeting policy test -c {config}")
+    say(f"  fleeting people add ada --group payments-leads -c {config}   # who approves")
     say(f"  fleeting serve -c {config}")
     say("then, in another terminal:")
     say(f"  fleeting request -c {config} --type payment_refund --field payment_id=42 \\")

@@ -203,7 +203,8 @@ def _run(config: Path | None, deed: Callable[[_Desk], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _desk(config: Path | None) -> AsyncIterator[_Desk]:
-    from fleeting.cli.reading import check_database
+    """Open the store; a SQLite database is made and migrated, as by 'fleeting serve'."""
+    from fleeting.cli.reading import check_reachable
     from fleeting.server.policy_directory import origin
     from fleeting.server.settings import config_path, load_settings
     from fleeting.server.world import SystemClock
@@ -212,7 +213,7 @@ async def _desk(config: Path | None) -> AsyncIterator[_Desk]:
     from fleeting.usecases.people import KnownPeople
 
     settings = load_settings(config_path(config))
-    check_database(settings)
+    check_reachable(settings)
     clock = SystemClock()
     store = open_store(settings.database, clock=clock, base_dir=settings.directory)
     reserved = [declared.client.client_id for declared in settings.clients]

@@ -36,13 +36,22 @@ def check_database(settings: Settings) -> None:
         CommandError: there is none.
         StoreUnavailableError: it cannot be reached, or is of another version.
     """
+    check_reachable(settings)
     url, directory = settings.database, settings.directory
-    if url == MEMORY:
-        raise CommandError("memory:// is the server's process alone: no command can reach into it")
     if url.startswith(SQLITE) and not sqlite_path(url, directory).exists():
         path = sqlite_path(url, directory)
         raise CommandError(f"{path} is not there yet: 'fleeting serve' makes it when it starts")
     check_revision(current(url, directory), "the database")
+
+
+def check_reachable(settings: Settings) -> None:
+    """See that the database is one that a command can open, whether it is there yet or not.
+
+    Raises:
+        CommandError: it is not.
+    """
+    if settings.database == MEMORY:
+        raise CommandError("memory:// is the server's process alone: no command can reach into it")
 
 
 async def whole_story(evidence: Evidence, id_: str) -> Sequence[ChainedEntry]:

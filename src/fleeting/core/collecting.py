@@ -24,6 +24,7 @@ from fleeting.core.limits import describe_approvals
 from fleeting.core.model import (
     AccessRequest,
     AccessToken,
+    AskedBy,
     Decision,
     Json,
     Operation,
@@ -54,6 +55,8 @@ def check_owner(
         InvalidGrant: there is none, or it is another client's, or was asked with another key.
     """
     if record is None or record.request.client.client_id != client_id:
+        raise InvalidGrant(NOT_YOURS)
+    if record.request.asked_by is AskedBy.EVALUATION:  # permits decisions, and is worth no token
         raise InvalidGrant(NOT_YOURS)
     if record.request.key != key:
         raise InvalidGrant("it was asked with another key: prove the one that asked")
@@ -150,11 +153,22 @@ def collectable(
         raise AccessDenied("policy asks for other approvals by now: ask again")
     offer, limits = record.offer, granted.limits
     if offer.plan is not None:
-        check_permitted(offer.plan, [permit.terms.plan for permit in chosen(decision, permits)])
+        _check_plan(offer.plan, decision, permits)
     uses = [each for each in (offer.uses, limits.uses) if each is not None]
     lifetimes = (offer.lifetime, limits.lifetime, *_time_left(record, now))
     agreed = replace(limits, lifetime=min(lifetimes), uses=min(uses, default=None))
     return replace(granted, limits=agreed)
+
+
+def _check_plan(plan: Plan, decision: Decision, permits: Permits) -> None:
+    """Check that policy still allows the plan; what needs nobody by itself needs no plan either.
+
+    Raises:
+        AccessDenied: it allows none by now, or a smaller one.
+    """
+    by_people = [it for it in decision.answers if it.verdict is not Verdict.PERMITTED]
+    of_people = chosen(replace(decision, answers=tuple(by_people)), permits)
+    check_permitted(plan, [permit.terms.plan for permit in of_people])
 
 
 def _time_left(record: RequestRecord, now: datetime) -> Sequence[timedelta]:

@@ -1,18 +1,18 @@
 """Commands to try by hand while both servers stay: each works as it is pasted."""
 
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from fleeting.demo.addresses import Addresses
-from fleeting.demo.commands import as_argument, programs
-from fleeting.demo.installing import CONFIG
+from fleeting.demo.commands import as_argument
 from fleeting.demo.screen import Screen
 from fleeting.demo.servers import Server
+from fleeting.demo.watching import exports, print_links
 
 _ORDER = '{"amount":2500,"currency":"EUR"}'
 _TOO_MUCH = '{"amount":600000,"currency":"EUR"}'
+_LARGE = '{"amount":60000,"currency":"EUR"}'
 _WATCH_SECONDS = 0.5
 
 
@@ -21,11 +21,7 @@ def print_commands(screen: Screen, directory: Path, addresses: Addresses, txn: s
     refunds = f"{addresses.resource}/payments/42/refunds"
     json_type = "-H 'Content-Type: application/json'"
     screen.heading("Try it by hand")
-    screen.command(
-        f"export PATH={shlex.quote(str(programs()))}:$PATH "
-        f"FLEETING_CONFIG={shlex.quote(str(directory / CONFIG))}",
-        "in another terminal, first of all",
-    )
+    screen.command(exports(directory), "in another terminal, first of all")
     for meaning, command in (
         (
             "a call without a token: 401, with a challenge",
@@ -41,6 +37,26 @@ def print_commands(screen: Screen, directory: Path, addresses: Addresses, txn: s
         ("the ledger as it grows", "fleeting audit tail --follow"),
         ("nothing was altered", "fleeting audit verify"),
         (f"after a change in {directory / 'policies'}", "fleeting policy check"),
+    ):
+        screen.command(command, meaning)
+    _print_people(screen, directory, addresses)
+
+
+def _print_people(screen: Screen, directory: Path, addresses: Addresses) -> None:
+    """Print how to decide something oneself: what to ask for, and who to be."""
+    refunds = f"{addresses.resource}/payments/44/refunds"
+    screen.heading("Approve something yourself")
+    screen.command(
+        f"fleeting request POST {refunds} --json-body '{_LARGE}' --no-wait",
+        "600.00 wait for two people; without --no-wait it waits with them",
+    )
+    screen.say("Each link signs its reader in once, for 15 minutes:")
+    print_links(screen, directory)
+    for meaning, command in (
+        ("a new link, when one is used up or too old", "fleeting people link ada --sign-in"),
+        ("what waits: on the pages", addresses.issuer),
+        ("or here, as who is signed in in the browser", "fleeting login"),
+        ("what waits for you; then: fleeting approve ID", "fleeting requests"),
     ):
         screen.command(command, meaning)
 

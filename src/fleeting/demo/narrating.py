@@ -14,7 +14,7 @@ from fleeting.client.authenticate_header import auth_challenges
 from fleeting.core.jose import JoseError, UnverifiedJwt
 from fleeting.core.strict_json import loads
 from fleeting.demo.addresses import Addresses
-from fleeting.demo.recording import Exchange
+from fleeting.demo.recording import Deed, Exchange
 from fleeting.demo.screen import Row
 
 _CLIENT_ERROR = 400
@@ -80,12 +80,19 @@ def _proof_key_id(proof: str) -> str:
 def _asked(exchange: Exchange) -> str:
     form = {name: values[0] for name, values in parse_qs(exchange.sent.decode()).items()}
     asked = ["the API's challenge"] if "transaction_challenge" in form else []
+    asked += ["what waits"] if "transaction_authorization_id" in form else []
     if "authorization_details" in form:
         asked += [operation_text(one) for one in _list(form["authorization_details"])]
     if "token" in form:
         asked.append("the token")
+    if "scope" in form:
+        asked.append(f"scope {form['scope']}")
     if "request_context" in form:
         asked.append(f"for {values_text(json.loads(form['request_context']))}")
+    if "access_request_id" in form:
+        asked.append(f"request {form['access_request_id']}")
+    if "break_glass" in form:
+        asked.append(f"break-glass: “{form['break_glass']}”")
     return ", ".join([*asked, f"signed by {form.get('client_id', 'nobody')}"])
 
 
@@ -100,9 +107,10 @@ def _wants_nonce(exchange: Exchange) -> Iterator[Row]:
 
 
 def _came(exchange: Exchange, *, whole: bool) -> Iterator[Row]:
-    refused = exchange.status >= _CLIENT_ERROR
-    style = "yellow" if refused else "green"
-    yield Row("came", str(exchange.status), _answer(exchange), style)
+    yield Row("came", str(exchange.status), _answer(exchange), _style(exchange.status))
+    where = exchange.json().get("authorization_uri")
+    if where is not None:
+        yield Row("more", "", Text(f"people decide it at {where}", "cyan"))
     challenge = challenge_of(exchange)
     if challenge is not None and whole:
         yield Row("more", "", Text("the API signs, for the issuer, what this call is:", "dim"))
@@ -112,15 +120,67 @@ def _came(exchange: Exchange, *, whole: bool) -> Iterator[Row]:
         yield from (Row("more", "", Text(line, "cyan")) for line in token_lines(token))
 
 
+def _style(status: int) -> str:
+    return "yellow" if status >= _CLIENT_ERROR else "green"
+
+
 def _answer(exchange: Exchange) -> Text:
     body = exchange.json()
     if "error" in body:
-        return Text.assemble((f"{body['error']}", "bold"), f": {body.get('error_description', '')}")
+        return _error(body)
+    if "transaction_authorization_id" in body:  # txn-challenge draft
+        return Text("no token yet: it waits for people")
     if "error_description" in body:  # of a call without a token (RFC 6750 §3.1)
         return Text(str(body["error_description"]))
     if "access_token" in body:
-        return Text("an access token that says exactly this")
+        decided = b"access_request_id" in exchange.sent
+        says = "what they approved" if decided else "exactly this"
+        return Text(f"an access token that says {says}")
     return Text(values_text(body) if body else "done")
+
+
+def _error(body: Mapping[str, Any]) -> Text:
+    return Text.assemble((f"{body['error']}", "bold"), f": {body.get('error_description', '')}")
+
+
+def narrate_deed(who: str, deed: Deed) -> Iterator[Row]:
+    """Tell what somebody sent to the pages' API, and what came back."""
+    yield Row("sent", who, Text(f"POST {deed.path}", "bold"))
+    said = ", ".join(_said(name, value) for name, value in deed.sent.items() if name != "offer")
+    if said:
+        yield Row("more", "", Text(said, "dim"))
+    body = deed.body
+    told = _error(body) if "error" in body else Text("; ".join(_standing(deed)))
+    yield Row("came", str(deed.status), told, _style(deed.status))
+
+
+def narrate_reading(path: str, status: int) -> Iterator[Row]:
+    """Tell a call that the API lets through, or not, by what it knows itself."""
+    yield Row("sent", "API", Text(f"GET {path}", "bold"))
+    yield Row("more", "", Text("with the token, and a proof signed by the bot", "dim"))
+    refused = status >= _CLIENT_ERROR
+    told = "invalid_token: nobody was asked" if refused else "served: nobody was asked"
+    yield Row("came", str(status), Text(told), _style(status))
+
+
+def _said(name: str, value: object) -> str:
+    if name == "authorization_details" and isinstance(value, list):
+        return ", ".join(operation_text(one) for one in value)
+    return f"{name} “{value}”"
+
+
+def _standing(deed: Deed) -> Iterator[str]:
+    """Say what came of a deed: how a request stands, for how many people, for what token."""
+    body = deed.body
+    if "revoked" in body:
+        yield f"everything of the {body['kind']} {body['value']} ends now"
+        return
+    closes = deed.path.endswith("/review")
+    yield "the review is closed" if closes else str(body["status"])
+    if body["status"] == "pending":
+        yield f"{body['missing']} more must approve"
+    if deed.path.endswith("/narrow"):
+        yield from body.get("less_than_asked", ())
 
 
 def error_of(exchange: Exchange) -> str:

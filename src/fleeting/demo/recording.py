@@ -33,6 +33,16 @@ class Exchange:
         return value if isinstance(value, dict) else {}
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody sent to the API of the pages, and what came back."""
+
+    path: str
+    sent: dict[str, Any]
+    status: int
+    body: dict[str, Any]
+
+
 class Recorder(httpx.BaseTransport):
     """Sends what an ``httpx.Client`` wants sent, and keeps a copy of each exchange."""
 

@@ -1,6 +1,6 @@
 """What the steps play with: a bot that calls the API, and eyes on all that comes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,10 +12,12 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 from rich.text import Text
 
-from fleeting.client import JustInTime, Token, TokenClient, TokenRefusedError
+from fleeting.client import JustInTime, Pending, Token, TokenClient, TokenRefusedError
 from fleeting.client.keys import read_key
 from fleeting.demo.addresses import Addresses
+from fleeting.demo.asking import Call
 from fleeting.demo.commands import as_argument, printed
+from fleeting.demo.expecting import StepFailedError, expect
 from fleeting.demo.installing import BOT, CONFIG, bot_key
 from fleeting.demo.narrating import Narrator, error_of, essential, reason_of
 from fleeting.demo.payments import DATABASE, Payments
@@ -23,13 +25,6 @@ from fleeting.demo.recording import Exchange, Recorder
 from fleeting.demo.screen import Screen
 
 CONTEXT = {"ticket": "INC-7"}
-
-
-class StepFailedError(Exception):
-    """Something went otherwise than a step says; the message says what was expected."""
-
-    def __init__(self, what: str, expected: object, came: object) -> None:
-        super().__init__(f"{what}\nexpected: {expected}\ncame:     {came}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +45,64 @@ class Scene:
     bot: TokenClient
     thief: TokenClient
 
-    def just_in_time(self) -> JustInTime:
-        """Return what makes a call obtain its token by itself."""
+    def just_in_time(
+        self,
+        *,
+        wait: float | None = 0,
+        on_pending: Callable[[Pending], None] | None = None,
+        http: httpx.Client | None = None,
+    ) -> JustInTime:
+        """Return what makes a call obtain its token by itself; wait: for people, in seconds."""
         return JustInTime(
             self.addresses.issuer,
             BOT,
             bot_key(self.directory),
             context=CONTEXT,
-            client=self.http,
+            wait=wait,
+            on_pending=on_pending,
+            client=http or self.http,
         )
 
     def obtain(self, payment_id: str, amount: int) -> Token:
         """Obtain a token to refund *amount* of a payment."""
         operation = refund_operation(payment_id, amount)
         return self.bot.obtain(authorization_details=[operation], context=CONTEXT)
+
+    def patient_obtain(self, payment_id: str, amount: int) -> Call[Token]:
+        """Return a call that obtains such a token, and waits for people."""
+        operation = refund_operation(payment_id, amount)
+
+        def call(http: httpx.Client, on_pending: Callable[[Pending], None]) -> Token:
+            bot = TokenClient(self.addresses.issuer, BOT, bot_key(self.directory), client=http)
+            return bot.obtain(
+                authorization_details=[operation], context=CONTEXT, on_pending=on_pending
+            )
+
+        return call
+
+    def patient_refund(self, payment_id: str, amount: int) -> Call[httpx.Response]:
+        """Return a call of the API, which obtains its token by itself and waits for people."""
+        url, order = self._refund(payment_id, amount)
+
+        def call(http: httpx.Client, on_pending: Callable[[Pending], None]) -> httpx.Response:
+            auth = self.just_in_time(wait=None, on_pending=on_pending, http=http)
+            return http.post(url, json=order, auth=auth)
+
+        return call
+
+    def _refund(self, payment_id: str, amount: int) -> tuple[str, dict[str, Any]]:
+        url = f"{self.addresses.resource}/payments/{payment_id}/refunds"
+        return url, {"amount": amount, "currency": "EUR"}
+
+    def read(self, payment_id: str, token: Token) -> int:
+        """Read a payment, and return the status."""
+        url = f"{self.addresses.resource}/payments/{payment_id}"
+        try:
+            status = self.http.get(url, auth=self.bot.auth(token)).status_code
+        except TokenRefusedError as refused:
+            status = refused.status or 0
+        self.recorder.take()
+        return status
 
     def refund(
         self,
@@ -73,14 +112,16 @@ class Scene:
         headers: dict[str, str] | None = None,
     ) -> None:
         """Call the API; that it refuses the token is seen in what was recorded."""
-        url = f"{self.addresses.resource}/payments/{payment_id}/refunds"
-        order = {"amount": amount, "currency": "EUR"}
+        url, order = self._refund(payment_id, amount)
         with suppress(TokenRefusedError):
             self.http.post(url, json=order, auth=auth or httpx.USE_CLIENT_DEFAULT, headers=headers)
 
     def show(self, *, whole: bool = False) -> list[Exchange]:
         """Show what was sent and came back since the last time, and return what matters of it."""
-        exchanges = self.recorder.take()
+        return self.tell(self.recorder.take(), whole=whole)
+
+    def tell(self, exchanges: list[Exchange], *, whole: bool = False) -> list[Exchange]:
+        """Show *exchanges*, and return what matters of them."""
         self.screen.rows(self.narrator.narrate(exchanges, whole=whole))
         return essential(exchanges)
 
@@ -185,13 +226,3 @@ def refund_operation(payment_id: str, amount: int) -> dict[str, Any]:
         "amount": amount,
         "currency": "EUR",
     }
-
-
-def expect(what: str, expected: object, came: object) -> None:
-    """Compare.
-
-    Raises:
-        StepFailedError: *came* is not *expected*.
-    """
-    if came != expected:
-        raise StepFailedError(what, expected, came)

@@ -52,6 +52,13 @@ class Screen:
         self.say(intro)
         self._console.print()
 
+    def act(self, title: str, intro: str) -> None:
+        """Open a further part, with its title and what it is about."""
+        self._console.print()
+        self._print(Text(title, "bold"))
+        self._console.print()
+        self.say(intro)
+
     def step(self, number: int, title: str, intro: str) -> None:
         """Start a step."""
         self.heading(f"{number}  {title}")

@@ -7,10 +7,12 @@ from typing import Any, TypeAlias
 
 from fleeting.client import AccessDeniedError, Token
 from fleeting.client.tokens import read_token
+from fleeting.demo.expecting import expect, expect_told
 from fleeting.demo.narrating import challenge_of, reason_of, token_of
 from fleeting.demo.recording import Exchange
-from fleeting.demo.scene import Scene, StepFailedError, expect, refund_operation
+from fleeting.demo.scene import Scene, refund_operation
 
+TOLD = "what fleeting explain tells"
 FIRST_REFUND = ("42", 5000)
 NEVER_PERMITTED = ("44", 600_000)
 
@@ -130,15 +132,9 @@ def _expect_refusal(scene: Scene, status: int, error: str, reason: str) -> None:
 def _explained(scene: Scene, found: Found) -> None:
     refund, refusal = scene.explain(found.token.txn or "", found.denied)
     with scene.expecting("the first story: from the request to the second try with a spent token"):
-        _expect_told(refund, "small-refunds", "token.issued", "token.spent", "spend.refused")
+        expect_told(TOLD, refund, "small-refunds", "token.issued", "token.spent", "spend.refused")
     with scene.expecting("the second: which policy refused it, and what the bot was told"):
-        _expect_told(refusal, "refunds-have-an-end", "request.refused", found.reason)
-
-
-def _expect_told(story: str, *tells: str) -> None:
-    for told in tells:
-        if told not in story:
-            raise StepFailedError("what fleeting explain tells", told, story)
+        expect_told(TOLD, refusal, "refunds-have-an-end", "request.refused", found.reason)
 
 
 STEPS = (

@@ -25,6 +25,7 @@ from fleeting.core.request_deeds import (
     check_pending,
     check_said,
     denied_by_policy,
+    in_effect,
     voted,
 )
 from fleeting.ports import RecordKind
@@ -89,7 +90,11 @@ class ApproveRequest:
             votes = reassigned(votes, terms.stages, terms.escalation)
             return Deed(replace(record, terms=terms, votes=votes), ())
         deed = approved(record, counted, look.decision, doing.now, situation.types)
-        return deed if record.extends is None else await self._extend(deed, doing)
+        return (
+            in_effect(deed, doing.now)
+            if record.extends is None
+            else await self._extend(deed, doing)
+        )
 
     async def _extend(self, deed: Deed, doing: Doing) -> Deed:
         row = await self.desk.store.record(RecordKind.REQUEST, deed.record.extends or "")
