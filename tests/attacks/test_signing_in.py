@@ -4,13 +4,14 @@ import asyncio
 import re
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 
 from fleeting.core.evidence import EntryKind
 from fleeting.core.people import Person
 from fleeting.core.signing_in import LinkKind
 from fleeting.usecases.change_people import ChangePeople
-from tests.signing_in import LOGIN, SIGN_IN, CommandLine, asked_of, people_scene
+from tests.signing_in import LOGIN, SECRET, SIGN_IN, CommandLine, asked_of, people_scene
 from tests.simulator import refused
 
 ELSEWHERE = [
@@ -351,6 +352,60 @@ client_id = "p:robot"
 secret_sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 grant_types = ["client_credentials"]
 """
+
+
+async def test_a_flood_of_nonsense_or_of_command_lines_keeps_nobody_from_signing_in(door):
+    stranger, line = door.browser(), CommandLine(door)
+    for n in range(201):
+        answer = await stranger.get(f"/login/callback?code=x&state={n}")
+        assert answer.status_code == 403
+        last = await line.post("/device_authorization")
+    assert last.status_code == 400
+    assert len(await refusals(door)) == 200  # and the ledger does not grow without end
+    assert (await door.signed_in("bob")).session is not None
+
+
+async def test_a_flood_of_logins_is_over_in_a_second_and_keeps_nobody_signed_out(door):
+    bob, stranger = await door.signed_in("bob"), door.browser()
+    while (await stranger.get("/login/provider")).status_code == 303:
+        pass
+    assert (await bob.get("/people/me")).status_code == 200
+    door.sim.clock.wind(seconds=1)
+    assert (await door.signed_in("alice")).session is not None
+
+
+async def test_no_secret_of_a_login_is_told_to_the_ledger_or_the_log(door, log):
+    """ATTACKS 35: on every way in, whether it goes well or not."""
+    url = await door.browser().to_provider()
+    bad = door.provider.logs_in(url)
+    door.provider.broken = httpx.Response(400, json={"error": "invalid_grant", "x": "the-body"})
+    await door.browser().get(bad)
+    door.provider.broken = None
+    await door.signed_in()
+    link, bob = await link_for(door, "p:alice"), door.browser()
+    await bob.get(link)
+    await bob.post(link, {})
+    await bob.post(link, {})  # it was used
+    line = CommandLine(door)
+    begun = await line.begin()
+    await line.poll()
+    page = await bob.get(f"/device?user_code={begun['user_code']}")
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)[1]
+    form = {"csrf": csrf, "user_code": begun["user_code"], "answer": "allow"}
+    await bob.post("/device", {**form, "csrf": "wrong"})
+    await bob.post("/device", form)
+    session = (await line.poll()).json()["access_token"]
+    assert (await line.poll()).status_code == 400  # it is over
+    secret = [
+        *(asked_of(url)[name] for name in ("state", "nonce")),
+        *(asked_of(bad)[name] for name in ("code", "state")),
+        *("the-body", link.rpartition("/")[2], csrf, bob.session, session),
+        *(begun["device_code"], begun["user_code"], SECRET),
+    ]
+    told = [repr(each) for each in (*await door.sim.ledger(), *log)]
+    assert len(told) > 10
+    for text in told:
+        assert not [each for each in secret if each in text], text
 
 
 async def test_nobody_signs_in_under_the_name_of_a_client(tmp_path):

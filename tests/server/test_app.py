@@ -45,7 +45,7 @@ async def test_forms_are_posted(sim, path, method):
     assert response.json()["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("path", ["/", "/authorize", "/token/", "/jwks.json", "/%00", "/TOKEN"])
+@pytest.mark.parametrize("path", ["/authorize", "/token/", "/jwks.json", "/%00", "/TOKEN"])
 async def test_what_is_not_served_is_not_there(sim, path):
     response = await sim.http.post(ISSUER + path)
     assert response.status_code == 404

@@ -14,6 +14,8 @@ from fleeting.usecases.request_desk import RequestDesk
 
 LONGEST_AWAY = timedelta(days=60)
 _REMEMBERED = timedelta(days=1)
+MOST_REMEMBERED = 50
+"""How often somebody may change it in a day: every vote looks at all of them."""
 _ATTEMPTS = 8
 
 
@@ -44,7 +46,10 @@ class BeAway:
         if kept is None:
             raise NotAllowed("you are not known here any more")
         wanted = None if to is None else await self._delegation(kept.person, to, until, now)
-        person = replace(kept.person, delegations=_delegations(kept.person, wanted, now))
+        delegations = _delegations(kept.person, wanted, now)
+        if wanted is not None and len(delegations) > MOST_REMEMBERED:
+            raise InvalidRequest("you named somebody too often today: leave it as it is")
+        person = replace(kept.person, delegations=delegations)
         entry = person_entry(PersonDeed.UPDATED, person, person.id, now, away=_json(wanted))
         outcome = await self.desk.store.commit(
             Write(

@@ -30,7 +30,7 @@ from fleeting.core.signing_in import (
 from fleeting.ports import Record, RecordChange, RecordKind, Write
 from fleeting.server.people.people_desk import PeopleDesk
 from fleeting.server.people.sessions import NewSession, new_token
-from fleeting.usecases.calling import Call, Desk, Story, unavailable
+from fleeting.usecases.calling import Budget, Call, Desk, Story, unavailable
 
 DEVICE_LIFE = timedelta(minutes=10)
 _FASTER = timedelta(seconds=5)
@@ -54,11 +54,12 @@ def typed_user_code(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Command lines that wait for their person."""
+    """Command lines that wait for their person. strangers: a bound on how many begin to."""
 
     desk: PeopleDesk
     calls: Desk
     issuer: str
+    strangers: Budget
 
     async def authorize(self, call: Call) -> dict[str, Any]:
         """Answer ``POST /device_authorization`` (RFC 8628 §3.2), for a key that is proven.
@@ -68,7 +69,7 @@ class Devices:
         """
         async with self.calls.story(call) as story:
             key = self._proven(story)
-            if not self.desk.strangers.allows(story.now):
+            if not self.strangers.allows(story.now):
                 raise SlowDown("too many command lines sign in just now: try again in a moment")
             device_code = new_token()
             device = DeviceAuthorization(key.thumbprint, new_user_code(), story.now + DEVICE_LIFE)

@@ -42,12 +42,17 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class PeopleDesk:
-    """The store of people, their sessions, and a bound on what strangers can make it grow by."""
+    """The store of people, their sessions, and bounds on what strangers can make it grow by.
+
+    strangers: on logins that begin. refusals: on refused ones in the ledger; of its own, so that
+    nobody is kept out by whoever sends nonsense.
+    """
 
     store: SessionStore
     sessions: Sessions
     clock: Clock
     strangers: Budget
+    refusals: Budget
 
     @property
     def people(self) -> KnownPeople:
@@ -101,7 +106,7 @@ class PeopleDesk:
     ) -> None:
         """Record a refused login, as far as strangers may fill the ledger."""
         now = self.clock.now()
-        if self.strangers.allows(now):
+        if self.refusals.allows(now):
             entry = sign_in_refused_entry(error, method, now, person=person)
             await self.store.commit(Write(record=lambda _: (entry,)))
 

@@ -56,7 +56,7 @@ def people_services(
         SettingsError: a file is missing or malformed. PolicyProblems: the roles are wrong.
     """
     sessions = Sessions(store, settings.sign_in.terms, calls.nonces)
-    desk = PeopleDesk(store, sessions, clock, StrangersBudget())
+    desk = PeopleDesk(store, sessions, clock, StrangersBudget(), StrangersBudget())
     links = Links(desk)
     return PeopleServices(
         issuer=settings.issuer,
@@ -64,7 +64,7 @@ def people_services(
         cookies=Cookies(settings.issuer),
         roles=load_roles(settings),
         links=links,
-        devices=Devices(desk, calls, settings.issuer),
+        devices=Devices(desk, calls, settings.issuer, StrangersBudget()),
         provider=_provider(settings, desk, http, calls),
         passkeys=_passkeys(settings, desk, links),
     )
