@@ -16,9 +16,10 @@ TESTS = ROOT / "tests"
 DRAFT = "txn-challenge draft"
 FAPI = "FAPI 2.0 Security Profile"
 AUTHZEN = "AuthZEN"
+ARAP = "ARAP"
 _STANDARD = re.compile(
     r"(?P<rfc>RFC \d+)|(?P<draft>\bdraft-rosomakho[a-z0-9-]*|\bdraft\b)|(?P<fapi>FAPI 2\.0)"
-    r"|(?P<authzen>AuthZEN)(?= §)"
+    r"|(?P<authzen>AuthZEN|ARAP)(?= §)"
 )
 _SECTION = re.compile(r"(?: Security Profile)?[^\S\n]*\(?§(\d+(?:\.\d+)*)")
 _MORE = re.compile(r",? (?:and )?§(\d+(?:\.\d+)*)")
@@ -178,5 +179,6 @@ TITLES: Mapping[str, str] = {
     DRAFT: "OAuth transaction authorization challenge",
     FAPI: "FAPI 2.0 Security Profile",
     AUTHZEN: "Authorization API 1.0",
+    ARAP: "AuthZEN Access Request and Approval Profile, draft 1",
 }
 """What the standards are about, in a few words."""

@@ -125,6 +125,13 @@ ADVICE: Mapping[str, str] = {
     "NotAllowed": "Read the description: it says what is missing, or who may.",
     "NoSuchRequest": "Check the id: `fleeting requests` lists what you may see.",
     "RequestChanged": "Look at the request again, then decide on what it is now.",
+    "NotRequestable": "Evaluate again, and do what that decision says.",
+    "ExpiredDenial": "Evaluate again, and submit the new denial.",
+    "InvalidDenialBinding": "Submit what was evaluated, unchanged, with its own denial.",
+    "DuplicateRequest": "Use a new `Idempotency-Key` for a new submission.",
+    "UnknownTask": "Use the task's `status_endpoint`, as the client that submitted it.",
+    "TaskExpired": "Evaluate again: what was approved is over.",
+    "InvalidTaskState": "Look at the task: it is decided already.",
     "InvalidDpopProof": (
         "Make one new proof per request, with this method, this URI and the current time."
     ),

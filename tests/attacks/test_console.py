@@ -139,6 +139,17 @@ async def test_no_page_stands_in_a_frame_runs_a_script_or_is_kept(sim, carl, pat
             assert response.headers["x-frame-options"] == "DENY"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nothing-here"), ("PUT", "/login"), ("GET", f"{PAGE}/approve")]
+)
+async def test_nor_does_what_is_no_page_at_all(sim, method, path):
+    response = await sim.http.request(method, ISSUER + path)
+    assert response.status_code in (404, 405)
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
+
+
 async def test_no_page_has_anything_inline(sim, carl):
     for path in PATHS:
         page = (await carl.get(path)).text
@@ -286,6 +297,24 @@ async def test_an_offer_of_another_request_is_not_approved_here(sim, carl):
     await carl.get(PAGE)
     response = await carl.post(f"{PAGE}/approve", offer=offer)
     assert response.status_code == 409
+
+
+async def test_a_form_that_narrows_an_older_offer_narrows_nothing(sim):
+    """Its ticks are places in lists as they were shown: in others they keep other things."""
+    carl, bea = [await Visit(sim.worker, sim.http, each).sign_in() for each in (CARL, BEA)]
+    await keep(sim.worker, *EVERYONE, waiting(sim.clock.now()))
+    kept = {"op.0": "on", "op.0.action.refund": "on", "op.0.choice.currency.0": "on"}
+    for visit in (carl, bea):
+        await visit.get(PAGE)
+    done = await bea.post(
+        f"{PAGE}/narrow", offer=bea.offer(), **kept, **{"op.0.field.amount": "9000"}
+    )
+    assert done.status_code == 303, done.text
+    before = await record_of(sim)
+    late = await carl.post(f"{PAGE}/narrow", offer=carl.offer(), lifetime="1m", **kept)
+    assert late.status_code == 409
+    assert "it changed" in late.text
+    assert await record_of(sim) == before
 
 
 async def test_what_is_over_cannot_be_approved(sim, carl):

@@ -159,7 +159,7 @@ async def test_asking_for_nothing_is_not_asking_for_everything(scene, bot):
 
 async def test_nothing_is_granted_beyond_what_was_asked_and_permitted(scene, bot):
     """ATTACKS 27: partly permitted requests carry the permitted part only."""
-    response = await bot.ask(REFUND, {**REFUND, "payment_id": "43", "amount": 5001},
+    response = await bot.ask(REFUND, {**REFUND, "payment_id": "43", "amount": 500_001},
                              scope="payments:read payments:list")  # fmt: skip
     claims = claims_of(response.json()["access_token"])
     assert claims["authorization_details"] == [REFUND]

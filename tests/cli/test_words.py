@@ -97,23 +97,6 @@ BODIES = PEOPLE | {
         {"before": "2026-01-01"},
         "entries from before 2026-01-01 are deleted",
     ),
-    EntryKind.PERSON_CHANGED: (
-        {"person": "alice", "deed": "passkey_added", "by": "root@here"},
-        "alice: passkey added, by root@here",
-    ),
-    EntryKind.PERSON_SIGNED_IN: (
-        {"person": "alice", "method": "provider"},
-        "alice signs in: provider",
-    ),
-    EntryKind.PERSON_SIGNED_OUT: ({"person": "alice"}, "alice signs out"),
-    EntryKind.SIGN_IN_REFUSED: (
-        {"person": None, "error": {"description": "this link was used"}},
-        "somebody is not signed in: this link was used",
-    ),
-    EntryKind.ACTION_REFUSED: (
-        {"person": "alice", "action": "revoke", "error": {"description": "not yours"}},
-        "alice may not revoke: not yours",
-    ),
     EntryKind.POLICY_LOADED: (
         {**DEED, "live_before": None},
         f"policies 0123456789ab are loaded, {BY}",

@@ -208,6 +208,16 @@ def test_who_answers_for_a_client_stands_behind_it_wherever_it_is_in_the_chain()
     }
 
 
+def test_who_acted_before_is_known_by_the_name_that_their_provider_s_people_have_here():
+    prefixes = {"https://a": "a:", "https://b": "b:", "https://plain": ""}
+    user = Subject(SubjectKind.USER, "a:alice")
+    told = behind(request(subject=user, actors=(Actor("bob", "https://b"),)), {}, prefixes)
+    assert {"bob", "b:bob"} <= told
+    assert "a:bob" not in told
+    anybody_s = behind(request(subject=user, actors=(Actor("bob"),)), {}, prefixes)
+    assert {"bob", "a:bob", "b:bob"} <= anybody_s
+
+
 def test_of_two_reviews_the_first_due_is_opened():
     day = Permit(Terms(break_glass=BreakGlassTerms("leads", timedelta(hours=24))))
     hour = Permit(Terms(break_glass=BreakGlassTerms("heads", timedelta(hours=1))))

@@ -276,4 +276,7 @@ def test_the_metadata_name_the_decision_point_and_nothing_it_cannot_do():
         "policy_decision_point": "https://as.example.com/tenant",
         "access_evaluation_endpoint": "https://as.example.com/tenant/access/v1/evaluation",
         "access_evaluations_endpoint": "https://as.example.com/tenant/access/v1/evaluations",
+        "access_request_endpoint": "https://as.example.com/tenant/access/v1/requests",
+        "jwks_uri": "https://as.example.com/tenant/jwks",
+        "capabilities": ["urn:openid:authzen:capability:access-request"],
     }

@@ -52,6 +52,13 @@ def test_it_is_never_longer_than_what_was_granted(duration):
         asked(grant(), duration)
 
 
+def test_what_is_over_is_not_made_longer_even_before_anybody_has_recorded_its_end():
+    with pytest.raises(RequestChanged, match="this request is ended"):
+        extension(grant(), "request-2", "txn-2", TWO, END)
+    with pytest.raises(RequestChanged, match="make longer is ended"):
+        extended(approved(asked(grant())), grant(), END)
+
+
 def test_only_a_grant_is_made_longer():
     with pytest.raises(RequestChanged, match="pending"):
         asked(pending())

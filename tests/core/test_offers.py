@@ -86,9 +86,11 @@ def test_the_texts_of_an_operation_stay_those_of_who_asked():
 
 def test_a_plan_keeps_the_totals_that_are_not_named():
     other = Total("payment_refund", "other", Decimal("1.5"))
-    wanted = Narrowing(plan=replace(PLAN, calls=5, totals=(other,)))
-    less = narrowed(plan(), wanted, TYPES)
-    assert less.plan == Plan(5, PLAN.duration, (*PLAN.totals, other))
+    both = plan(totals=(*PLAN.totals, other))
+    wanted = Narrowing(plan=replace(PLAN, calls=5, totals=(Total(*AMOUNT, 7),)))
+    less = narrowed(both, wanted, TYPES)
+    assert less.plan == Plan(5, PLAN.duration, (other, Total(*AMOUNT, 7)))
+    assert narrowed(both, Narrowing(plan=replace(both.plan, calls=5)), TYPES).plan.calls == 5
     named = Narrowing(plan=replace(PLAN, totals=(Total(*AMOUNT, 1),)))
     assert narrowed(plan(), named, TYPES).plan.totals == (Total(*AMOUNT, 1),)
 
@@ -97,7 +99,8 @@ def test_a_plan_keeps_the_totals_that_are_not_named():
     ("wanted", "told"),
     [
         (Narrowing(), "changes nothing"),
-        (Narrowing(operations=()), "deny it instead"),
+        (Narrowing(operations=()), "deny it"),
+        (Narrowing(operations=(refund(), Operation("scope", (), {}))), "leave the operation out"),
         (Narrowing(uses=2), "never makes wider: 2 uses is more than 1 use"),
         (Narrowing(operations=(refund(50_001),), lifetime=minutes(9)), "more than 50000; a life"),
         (Narrowing(plan=PLAN), "a plan is another thing"),
@@ -106,6 +109,41 @@ def test_a_plan_keeps_the_totals_that_are_not_named():
 def test_nothing_is_ever_made_wider(wanted, told):
     with pytest.raises(InvalidRequest, match=told):
         narrowed(offer(), wanted, TYPES)
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        Total(*AMOUNT, Decimal("500.5")),
+        Total("payment_refund", "payment_id", 1),
+        Total("payment_refund", "gone", 1),
+        Total("gone", "amount", 1),
+        Total("", "amount", 1),
+    ],
+)
+def test_a_total_that_would_bound_nothing_is_not_set(total):
+    with pytest.raises(InvalidRequest, match="plan: "):
+        narrowed(plan(totals=()), Narrowing(plan=replace(PLAN, totals=(total,))), TYPES)
+
+
+def test_nor_one_of_an_operation_that_does_not_say_how_much():
+    unbounded = refund()
+    del (fields := dict(unbounded.fields))["amount"]
+    kept = replace(plan(totals=()), operations=(replace(unbounded, fields=fields),))
+    with pytest.raises(InvalidRequest, match="needs a amount"):
+        narrowed(kept, Narrowing(plan=PLAN), TYPES)
+
+
+def test_what_is_to_add_up_from_now_on_is_used_once_per_token():
+    before = replace(plan(totals=()), uses=None)
+    assert narrowed(before, Narrowing(plan=PLAN), TYPES).uses == 1
+    assert narrowed(before, Narrowing(plan=PLAN, uses=3), TYPES).uses == 3
+
+
+def test_of_two_operations_that_are_alike_one_is_told_to_be_gone():
+    two = offer(operations=(refund(), refund()))
+    less = narrowed(two, Narrowing(operations=(refund(),)), TYPES)
+    assert difference_words(two, less, TYPES)[0].startswith("without Refund one payment")
 
 
 AMOUNTS = st.integers(1, 100)

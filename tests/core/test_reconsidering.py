@@ -6,6 +6,7 @@ from fleeting.core.client_auth import Registration
 from fleeting.core.limits import Terms, parse_approval
 from fleeting.core.model import (
     ActionDecision,
+    AskedBy,
     Client,
     Decision,
     Limits,
@@ -40,6 +41,14 @@ def test_what_is_decided_again_is_what_is_offered_by_the_parties_of_today():
     itself = Subject(SubjectKind.CLIENT, "support-bot", frozenset({"then"}))
     record = replace(record, request=replace(record.request, subject=itself))
     assert request_now(record, Registration(CLIENT), RESOURCE).subject.groups == {"now"}
+
+
+def test_who_asks_for_decisions_has_no_ceilings_of_tokens():
+    record = pending()
+    record = replace(record, request=replace(record.request, asked_by=AskedBy.EVALUATION))
+    client = replace(CLIENT, types=frozenset(), max_uses=1)
+    request = request_now(record, Registration(client), RESOURCE)
+    assert (request.client.types, request.client.max_uses) == (None, None)
 
 
 def test_a_party_that_is_not_declared_any_more_asks_nothing():

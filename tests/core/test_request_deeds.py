@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from fleeting.core.access_requests import Minted, RemarkKind, Review
+from fleeting.core.access_requests import Minted, Remark, RemarkKind, Review
 from fleeting.core.approvals import standing
 from fleeting.core.errors import InvalidRequest, RequestChanged
 from fleeting.core.evidence import EntryKind
 from fleeting.core.lifecycle import Status
 from fleeting.core.model import Decision
 from fleeting.core.request_deeds import (
+    MOST_SAID,
     NOBODY,
     access_revoked_entry,
     answered,
@@ -167,6 +168,13 @@ def test_questions_and_answers_are_kept_in_their_order():
     assert (kind, body["by"], body["text"]) == (EntryKind.REQUEST_ANSWERED, "alice", "so")
     with pytest.raises(RequestChanged, match="nobody is waiting"):
         asked(pending(status=Status.DENIED), BOB, "why?", NOW)
+
+
+def test_a_request_takes_only_so_many_questions_and_answers_of_its_own():
+    record = pending(remarks=(Remark(RemarkKind.QUESTION, "bob", NOW, "why?"),) * MOST_SAID)
+    with pytest.raises(InvalidRequest, match="are enough"):
+        asked(record, BOB, "and why?", NOW)
+    assert len(answered(record, BOB, "so", NOW).record.remarks) == MOST_SAID + 1
 
 
 def test_votes_of_one_person_and_in_their_place_can_be_taken_back():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fleeting.core.access_requests import (
     ApprovalTerms,
+    Callback,
     Minted,
     Offer,
     Plan,
@@ -17,6 +18,7 @@ from fleeting.core.access_requests import (
     RemarkKind,
     RequestRecord,
     Review,
+    Submitted,
     Total,
     Vote,
 )
@@ -84,6 +86,26 @@ votes = st.builds(
     st.none() | texts,
 )
 reviews = st.builds(Review, names, instants, st.none() | texts, st.none() | instants, texts)
+members = st.dictionaries(names, texts, max_size=2)
+submissions = st.builds(
+    Submitted,
+    texts,
+    texts,
+    texts,
+    members,
+    members,
+    st.integers(0, 16),
+    members,
+    st.none() | instants,
+    st.none()
+    | st.builds(
+        Callback,
+        texts,
+        st.lists(texts, max_size=2).map(tuple),
+        st.none() | texts,
+        st.booleans(),
+    ),
+)
 records = st.builds(
     RequestRecord,
     request=requests(),
@@ -111,6 +133,7 @@ records = st.builds(
     extensions=st.integers(0, 9),
     break_glass=st.none() | texts,
     review=st.none() | reviews,
+    submitted=st.none() | submissions,
     revision=st.integers(1, 100),
 )
 

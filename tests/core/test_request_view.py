@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from fleeting.core.access_requests import Minted, Offer, Plan, Review
+from fleeting.core.access_requests import Minted, Offer, Plan, Review, Submitted
 from fleeting.core.approvals import NoSeat, Seat, standing
 from fleeting.core.ceremony import Escalation
 from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
@@ -74,6 +74,20 @@ def test_what_the_caller_wrote_stands_apart():
     plain = pending(offer=Offer((Operation("payment_refund", ("refund",), {}),), minutes(1), 1))
     assert shown(plain)["caller_says"]["texts"] == []
     assert shown(plain)["operations"][0]["fields"] == []
+
+
+def test_what_an_enforcement_point_submitted_is_no_token():
+    says = {"business_justification": "customer 7"}
+    asked = Submitted("t", "eval", "d", {"type": "refund", "id": "42"}, {"name": "refund"}, 0, says)
+    body = shown(pending(submitted=asked))
+    assert body["comes_of_it"] == "a decision, and no token"
+    assert body["question"] == {
+        "evaluation_id": "eval",
+        "resource": {"type": "refund", "id": "42"},
+        "action": {"name": "refund"},
+    }
+    assert body["caller_says"]["business_justification"] == "customer 7"
+    assert shown(pending())["comes_of_it"] == "a token"
 
 
 def test_scopes_and_types_that_are_gone_are_shown_too():

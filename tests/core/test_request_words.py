@@ -111,10 +111,12 @@ MORE = [
     (EntryKind.REQUEST_VOTED, {"missing": 0}, "(the last one needed)"),
     (EntryKind.REQUEST_VOTED, {"withdrawn": ["luis"], "reason": "x"}, "takes back the approval of"),
     (EntryKind.REQUEST_APPROVED, {"votes": []}, "approved by policy alone"),
+    (EntryKind.REQUEST_APPROVED, {"not_after": AT}, "luis, until 12:00:00"),
     (EntryKind.REQUEST_DENIED, {"by": None}, "policy permits it no longer: “no”"),
     (EntryKind.REQUEST_EXPIRED, {"was": "approved"}, "nobody collected it"),
     (EntryKind.REQUEST_RETURNED, {"by": None}, "fleeting gives it back"),
     (EntryKind.REQUEST_ENDED, {"calls": 3}, "3 tokens came of it"),
+    (EntryKind.REQUEST_ENDED, {"calls": 1, "decides": True}, "1 permit came of it"),
     (EntryKind.REVIEW_CLOSED, {"overdue": False}, "closes the review: "),
     (
         EntryKind.ACCESS_REVOKED,

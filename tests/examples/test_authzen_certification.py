@@ -142,4 +142,7 @@ async def test_c_6_the_metadata_name_the_endpoints(records):
         "policy_decision_point": records.issuer,
         "access_evaluation_endpoint": f"{records.issuer}/access/v1/evaluation",
         "access_evaluations_endpoint": f"{records.issuer}/access/v1/evaluations",
+        "access_request_endpoint": f"{records.issuer}/access/v1/requests",
+        "jwks_uri": f"{records.issuer}/jwks",
+        "capabilities": ["urn:openid:authzen:capability:access-request"],
     }

@@ -1,5 +1,7 @@
 """The exact end of a token, of all that a client or a user has, of what an approver let through."""
 
+from dataclasses import dataclass, replace
+
 import pytest
 
 from fleeting.core.errors import InvalidRequest
@@ -49,6 +51,36 @@ async def test_everything_of_a_client_ends_at_once(sim, people):
     sim.clock.wind(seconds=1)
     fresh = await sim.caller().token(REFUND)
     assert (await sim.guard.spend(fresh)).json()["active"] is True
+
+
+@dataclass
+class JustBefore:
+    """A store that does something more just before all of somebody's tokens end."""
+
+    store: object
+    first: object
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    async def commit(self, write):
+        if write.cutoffs and self.first is not None:
+            first, self.first = self.first, None
+            await first()
+        return await self.store.commit(write)
+
+
+async def test_what_a_client_asks_while_everything_of_it_ends_ends_too(sim, people):
+    late = []
+
+    async def one_more():
+        late.extend(await ask(sim))
+
+    store = JustBefore(people.deeds.desk.store, one_more)
+    people.deeds = replace(people.deeds, desk=replace(people.deeds.desk, store=store))
+    moved = await people.deeds.revoke_all(people.who("lena"), "client", "support-bot", "key lost")
+    assert moved == late[:1]
+    assert (await people.record(late[0])).status is Status.CANCELLED
 
 
 async def test_everything_of_a_subject_ends_and_nothing_of_others(sim, people):

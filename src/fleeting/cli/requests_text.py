@@ -128,8 +128,11 @@ def _facts(request: Request) -> Iterator[tuple[str, Any]]:
     yield "request", clean(request["id"])
     yield "status", _standing(request)
     key = "bound to the key that asked" if request["key"] else "not bound to a key"
+    if request["question"]:
+        key = "no token comes of it"
     token = f"lives {clean(offer['lifetime'])}, {shown_uses(offer['uses'])}, {key}"
-    yield ("each token" if offer["plan"] else "token"), token
+    one = "decision" if request["question"] else "token"
+    yield ("each token" if offer["plan"] else one), token
     if offer["plan"]:
         yield "plan", _plan(offer["plan"])
     for words in request["less_than_asked"]:
@@ -166,6 +169,10 @@ def _said(request: Request) -> Iterator[tuple[str, Any]]:
     says = request["caller_says"]
     if says["break_glass"]:
         yield "break-glass", Text(clean(says["break_glass"]), style="bold")
+    if says.get("business_justification"):
+        yield "why", Text(clean(says["business_justification"]))
+    if says.get("emergency"):
+        yield "urgent", Text("yes", style="bold")
     for name, value in (says["context"] or {}).items():
         yield clean(name), shown_value(value)
     for operation in request["operations"]:

@@ -278,18 +278,6 @@ def _changes(was: Mapping[str, Any], would: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{action} {clean(name)} {' → '.join(told)}"
 
 
-def _who(body: Mapping[str, Any]) -> str:
-    return clean(body["person"] or "somebody")
-
-
-def _deed(body: Mapping[str, Any]) -> str:
-    return clean(body["deed"]).replace("_", " ")
-
-
-def _error(body: Mapping[str, Any]) -> str:
-    return clean(body["error"]["description"])
-
-
 _WORDS = {
     EntryKind.TOKEN_ISSUED: _issued,
     EntryKind.REQUEST_REFUSED: _refused,
@@ -303,13 +291,6 @@ _WORDS = {
     EntryKind.SERVER_STOPPED: lambda body: _server(body, "stops"),
     EntryKind.CHECKPOINT: _checkpoint,
     EntryKind.LEDGER_PRUNED: _pruned,
-    EntryKind.PERSON_CHANGED: lambda body: f"{_who(body)}: {_deed(body)}, by {clean(body['by'])}",
-    EntryKind.PERSON_SIGNED_IN: lambda body: f"{_who(body)} signs in: {clean(body['method'])}",
-    EntryKind.PERSON_SIGNED_OUT: lambda body: f"{_who(body)} signs out",
-    EntryKind.SIGN_IN_REFUSED: lambda body: f"{_who(body)} is not signed in: {_error(body)}",
-    EntryKind.ACTION_REFUSED: lambda body: (
-        f"{_who(body)} may not {clean(body['action'])}: {_error(body)}"
-    ),
     EntryKind.POLICY_LOADED: lambda body: _policies(body, "are loaded"),
     EntryKind.POLICY_REFUSED: _policies_refused,
     EntryKind.POLICY_SHADOWED: lambda body: _policies(body, "are shadowed"),

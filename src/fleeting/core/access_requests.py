@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from fleeting.core.ceremony import Escalation
 from fleeting.core.lifecycle import Status
-from fleeting.core.model import AccessRequest, ApprovalStage, Operation
+from fleeting.core.model import AccessRequest, ApprovalStage, Json, Operation
 
 REMEMBERED = timedelta(days=30)
 """How long after its end an access request is still known: what became of the last ones counts."""
@@ -129,6 +129,41 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """Where an enforcement point wants to be told of the end, and of which ends.
+
+    state: its own word, sent back as it came. told: somebody is telling it, or has.
+    """
+
+    uri: str
+    events: tuple[str, ...] = ()
+    state: Json = None
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What an enforcement point submitted: it wants a decision, and gets no token.
+
+    task: what it knows the request by. items: how many requests the task has, 0 where it is this
+    one alone. evaluation_id: of the denial. digest: of the question that was denied, with the
+    context members that bind (AuthZEN Access Request and Approval Profile, cited as
+    ARAP §21.1.4). resource, action: as it wrote them. until: for how long it wants it.
+    says: what its own caller gives as a reason, and no more than their word.
+    """
+
+    task: str
+    evaluation_id: str
+    digest: str
+    resource: Mapping[str, Json]
+    action: Mapping[str, Json]
+    items: int = 0
+    says: Mapping[str, Json] = field(default_factory=dict)
+    until: datetime | None = None
+    callback: Callback | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestRecord:
     """All that is remembered of an access request that people decide; one row in the store.
 
@@ -144,6 +179,7 @@ class RequestRecord:
     extensions: how many more tokens than one may come of it, where it is no plan.
     behind: ids of the people who stand behind the request and may not decide it.
     break_glass: the reason that was given for going ahead at once.
+    submitted: what is asked for is a decision; None: a token. Then calls are permits, not tokens.
     """
 
     request: AccessRequest
@@ -169,6 +205,7 @@ class RequestRecord:
     extensions: int = 0
     break_glass: str | None = None
     review: Review | None = None
+    submitted: Submitted | None = None
     revision: int = 0
 
     @property

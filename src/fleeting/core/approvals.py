@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from fleeting.core.access_requests import RequestRecord, Vote
 from fleeting.core.ceremony import Escalation
+from fleeting.core.errors import RequestChanged
 from fleeting.core.model import ApprovalStage
 from fleeting.core.offers import Types, beyond
 from fleeting.core.people import Delegation, Person
@@ -351,6 +352,16 @@ def offer_digest(record: RequestRecord) -> str:
     }
     text = json.dumps(seen, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_seen(record: RequestRecord, digest: str) -> None:
+    """Check that *digest* names the offer of *record* as it stands.
+
+    Raises:
+        RequestChanged: it is another by now.
+    """
+    if digest != offer_digest(record):
+        raise RequestChanged("it changed: look at what is offered now, then decide")
 
 
 def ids_in(record: RequestRecord) -> Collection[str]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from fleeting.core.access_requests import ApprovalTerms, Offer, Plan, RequestRecord
@@ -15,6 +16,7 @@ from fleeting.core.limits import Terms
 from fleeting.core.model import (
     AccessRequest,
     ActionDecision,
+    Actor,
     AskedBy,
     Client,
     Decision,
@@ -26,6 +28,7 @@ from fleeting.core.operation_types import OperationType
 from fleeting.core.plans import check_permitted, plan_json
 from fleeting.core.recording import operations_json
 
+NO_PREFIXES: Mapping[str, str] = MappingProxyType({})
 WITH_APPROVAL = frozenset({Verdict.PERMITTED, Verdict.NEEDS_APPROVAL})
 """What comes of a request once people have said yes."""
 
@@ -194,13 +197,18 @@ def fingerprint(request: AccessRequest, plan: Plan | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def behind(request: AccessRequest, clients: Mapping[str, Client]) -> frozenset[str]:
+def behind(
+    request: AccessRequest,
+    clients: Mapping[str, Client],
+    prefixes: Mapping[str, str] = NO_PREFIXES,
+) -> frozenset[str]:
     """Return who may not decide *request*: who asks, who acts, and who answers for the clients.
 
     clients: as they are declared, with their owners, sponsors and managers.
+    prefixes: by identity provider, of its subjects' ids; tokens name earlier actors without.
     """
     subject, actors = request.subject, request.actors
-    people = {actor.sub for actor in actors}
+    people = {name for actor in actors for name in _names(actor, prefixes)}
     if subject.kind is SubjectKind.USER:
         people.add(subject.id)
     names = {request.client.client_id, subject.id, *people}
@@ -209,6 +217,13 @@ def behind(request: AccessRequest, clients: Mapping[str, Client]) -> frozenset[s
         client = clients[name]
         people |= client.owner | client.sponsor | client.manager
     return frozenset(people)
+
+
+def _names(actor: Actor, prefixes: Mapping[str, str]) -> set[str]:
+    """Return every id that *actor* may have here; whose issuer is not told may be anybody's."""
+    own = prefixes.get(actor.iss or "")
+    found = prefixes.values() if own is None else (own,)
+    return {actor.sub, *(prefix + actor.sub for prefix in found)}
 
 
 def break_glass_terms(decision: Decision, permits: Permits) -> BreakGlassTerms | None:

@@ -18,6 +18,7 @@ from fleeting.core.model import ActionDecision, Json, Limits, Verdict
 AUTHZEN_METADATA = "/.well-known/authzen-configuration"
 EVALUATION_PATH = "/access/v1/evaluation"
 EVALUATIONS_PATH = "/access/v1/evaluations"
+REQUESTS_PATH = "/access/v1/requests"
 
 MAX_EVALUATIONS = 64
 """How many evaluations one request may hold (AuthZEN §11.7)."""
@@ -48,12 +49,16 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One question of an enforcement point: may this be done? (AuthZEN §6.1)."""
+    """One question of an enforcement point: may this be done? (AuthZEN §6.1).
+
+    written: its members as they came, what is ignored among them.
+    """
 
     subject: Entity
     action: Action
     resource: Entity
     context: Members = field(default_factory=lambda: _NOTHING)
+    written: Members = field(default_factory=lambda: _NOTHING, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def read_evaluation(body: bytes) -> Evaluations:
     Raises:
         InvalidRequest: not such a request; what is not known is ignored (§10.1.1).
     """
-    return Evaluations((_evaluation(_object(body)),))
+    return Evaluations((evaluation(read_object(body)),))
 
 
 def read_evaluations(body: bytes) -> Evaluations:
@@ -104,7 +109,7 @@ def read_evaluations(body: bytes) -> Evaluations:
     Raises:
         InvalidRequest: not such a request, or too many evaluations.
     """
-    members = _object(body)
+    members = read_object(body)
     items = members.get("evaluations", [])
     if not isinstance(items, list):
         raise InvalidRequest("'evaluations' must be an array")
@@ -112,14 +117,19 @@ def read_evaluations(body: bytes) -> Evaluations:
         raise InvalidRequest(f"'evaluations' has more than {MAX_EVALUATIONS} objects")
     semantic = _semantic(members)
     if not items:  # §7.1: as if it were a single one
-        return Evaluations((_evaluation(members),))
+        return Evaluations((evaluation(members),))
     defaults = {name: members[name] for name in _READERS if name in members}
     for name, value in defaults.items():
         _READERS[name](value, name)
     return Evaluations(tuple(_item(each, defaults) for each in items), semantic, several=True)
 
 
-def _object(body: bytes) -> Members:
+def read_object(body: bytes) -> Members:
+    """Read a body that is one JSON object.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
     if not body:
         raise InvalidRequest("the body is empty: send a JSON object")
     try:
@@ -145,12 +155,17 @@ def _item(value: Json, defaults: Members) -> Evaluation | Malformed:
     if not isinstance(value, dict):
         return Malformed("each of 'evaluations' must be a JSON object")
     try:
-        return _evaluation({**defaults, **value})
+        return evaluation({**defaults, **value})
     except InvalidRequest as error:
         return Malformed(error.description)
 
 
-def _evaluation(members: Members) -> Evaluation:
+def evaluation(members: Members) -> Evaluation:
+    """Return the question that *members* put.
+
+    Raises:
+        InvalidRequest: one is missing or malformed.
+    """
     # AuthZEN §10.1.1: a required attribute that is omitted MUST be a Bad Request.
     for name in ("subject", "action", "resource"):
         if name not in members:
@@ -160,6 +175,7 @@ def _evaluation(members: Members) -> Evaluation:
         _action(members["action"], "action"),
         _entity(members["resource"], "resource"),
         _members(members, "context", "context"),
+        members,
     )
 
 
@@ -220,7 +236,7 @@ def decided_json(answer: ActionDecision, evaluation_id: str) -> dict[str, Any]:
     permitted = answer.verdict is Verdict.PERMITTED
     context: dict[str, Any] = {"evaluation_id": evaluation_id}
     if permitted:
-        context["limits"] = _limits_json(answer.paths[0].limits)
+        context["limits"] = limits_json(answer.paths[0].limits)
     else:
         context["reason_admin"] = {"403": answer.verdict.value}
     if answer.reasons:
@@ -237,7 +253,7 @@ def undecided_json(problem: str, evaluation_id: str) -> dict[str, Any]:
     return {"decision": False, "context": {"evaluation_id": evaluation_id, "error": error}}
 
 
-def _limits_json(limits: Limits) -> dict[str, Any]:
+def limits_json(limits: Limits) -> dict[str, Any]:
     """Return limits as policies read them in ``context.limits``; what is unlimited is absent."""
     told: dict[str, Any] = {
         "lifetime": int(limits.lifetime.total_seconds()),
@@ -261,10 +277,14 @@ def _needed(limits: Limits, verdict: Verdict) -> dict[str, Any]:
 def pdp_metadata(issuer: str) -> dict[str, Any]:
     """Return the metadata of the policy decision point that the server is (AuthZEN §9.1.1).
 
-    Search is left out: who could do what is not what an enforcement point need know.
+    Search is left out: who could do what is not what an enforcement point need know. What people
+    may change is requested where the Access Request and Approval Profile (ARAP §6) says.
     """
     return {
         "policy_decision_point": issuer,
         "access_evaluation_endpoint": f"{issuer}{EVALUATION_PATH}",
         "access_evaluations_endpoint": f"{issuer}{EVALUATIONS_PATH}",
+        "access_request_endpoint": f"{issuer}{REQUESTS_PATH}",
+        "jwks_uri": f"{issuer}/jwks",
+        "capabilities": ["urn:openid:authzen:capability:access-request"],
     }

@@ -24,6 +24,7 @@ from fleeting.core.limits import describe_approvals
 from fleeting.core.model import (
     AccessRequest,
     AccessToken,
+    AskedBy,
     Decision,
     Json,
     Operation,
@@ -54,6 +55,8 @@ def check_owner(
         InvalidGrant: there is none, or it is another client's, or was asked with another key.
     """
     if record is None or record.request.client.client_id != client_id:
+        raise InvalidGrant(NOT_YOURS)
+    if record.request.asked_by is AskedBy.EVALUATION:  # permits decisions, and is worth no token
         raise InvalidGrant(NOT_YOURS)
     if record.request.key != key:
         raise InvalidGrant("it was asked with another key: prove the one that asked")

@@ -134,6 +134,67 @@ class RequestChanged(OAuthError):
     status = 409
 
 
+# What enforcement points request: AuthZEN Access Request and Approval Profile, cited as ARAP §14.
+
+
+class RequestProblem:
+    """A problem type of the profile (ARAP §14), told as RFC 9457 has it."""
+
+    error: ClassVar[str]
+
+    @property
+    def type(self) -> str:
+        """Its URN."""
+        return f"urn:openid:authzen:access-request:error:{self.error}"
+
+
+class NotRequestable(RequestProblem, OAuthError):
+    """The denial is not one that people could change (ARAP §14)."""
+
+    error = "not_requestable"
+
+
+class ExpiredDenial(RequestProblem, OAuthError):
+    """The denial is too old to be made a request of (ARAP §14)."""
+
+    error = "expired_denial"
+    status = 410
+
+
+class InvalidDenialBinding(RequestProblem, OAuthError):
+    """What is submitted is not what was denied (ARAP §14, §21.1.4)."""
+
+    error = "invalid_denial_binding"
+
+
+class DuplicateRequest(RequestProblem, OAuthError):
+    """The ``Idempotency-Key``, or the denial, came with another body before (ARAP §14)."""
+
+    error = "duplicate_request"
+    status = 409
+
+
+class UnknownTask(RequestProblem, OAuthError):
+    """There is no such task, or it is another enforcement point's (ARAP §14)."""
+
+    error = "unknown_task"
+    status = 404
+
+
+class TaskExpired(RequestProblem, OAuthError):
+    """What was approved is over (ARAP §14)."""
+
+    error = "task_expired"
+    status = 410
+
+
+class InvalidTaskState(RequestProblem, OAuthError):
+    """That does not go with where the task is (ARAP §14)."""
+
+    error = "invalid_task_state"
+    status = 409
+
+
 class InvalidDpopProof(OAuthError):
     """The DPoP proof is missing or invalid (RFC 9449 §5, §7.1)."""
 

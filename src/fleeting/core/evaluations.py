@@ -13,7 +13,7 @@ What is not declared is ignored, as AuthZEN §10.1.1 has it; what is declared mu
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -213,7 +213,9 @@ def _key(properties: Members) -> SenderKey | None:
 class Evaluated:
     """One evaluation and its answer; problem: why policy could not be asked, which denies it.
 
-    id: the name of its story in the ledger.
+    id: the name of its story in the ledger. told: what the answer says beside the decision.
+    approval: what the ledger keeps of the approval that was presented; permitted_by: what of it
+    the answer says, where it permits what policy alone does not.
     """
 
     id: str
@@ -221,10 +223,15 @@ class Evaluated:
     request: AccessRequest | None = None
     decision: Decision | None = None
     problem: str = ""
+    told: Members = field(default_factory=dict)
+    approval: Members | None = None
+    permitted_by: Members | None = None
 
     @property
     def permitted(self) -> bool:
         """Say whether the enforcement point may let it go forward."""
+        if self.permitted_by is not None:
+            return True
         answers = () if self.decision is None else self.decision.answers
         return any(answer.verdict is Verdict.PERMITTED for answer in answers)
 
@@ -232,7 +239,11 @@ class Evaluated:
         """Return the decision as the enforcement point is told it (AuthZEN §5.5)."""
         if self.decision is None:
             return undecided_json(self.problem, self.id)
-        return decided_json(self.decision.answers[0], self.id)
+        if self.permitted_by is not None:
+            return {"decision": True, "context": {"evaluation_id": self.id, **self.permitted_by}}
+        answer = decided_json(self.decision.answers[0], self.id)
+        answer["context"].update(self.told)
+        return answer
 
     def to_entry(self, client_id: str, asked_as: str, txn: str, at: datetime) -> Entry:
         """Record it: everything that the decision depends on, or what was asked instead.
@@ -250,6 +261,8 @@ class Evaluated:
             body |= request_json(self.request) | decision_json(self.decision)
         if isinstance(self.asked, Evaluation):
             body["entity"] = {"type": self.asked.resource.type, "id": self.asked.resource.id}
+        if self.approval is not None:
+            body["approval"] = dict(self.approval)
         if self.problem:
             body["written"] = _written(self.asked)
             body["error"] = {"error": "invalid_request", "description": self.problem}

@@ -13,7 +13,7 @@ from fleeting.core.limits import describe_approvals
 from fleeting.core.model import Json
 from fleeting.core.offers import Types, offer_words
 from fleeting.core.recording import request_json
-from fleeting.core.request_deeds import Deed
+from fleeting.core.request_deeds import Deed, lapsed
 from fleeting.core.request_text import offer_json
 
 
@@ -26,8 +26,9 @@ def extension(
         RequestChanged: there is nothing to make longer.
         InvalidRequest: it would be longer than what was granted.
     """
-    if grant.status is not Status.GRANTED:
-        raise RequestChanged(f"this request is {grant.status.value}: only a grant can be extended")
+    status = _status(grant, now)
+    if status is not Status.GRANTED:
+        raise RequestChanged(f"this request is {status.value}: only a grant can be extended")
     if not grant.terms.stages:
         raise RequestChanged("nobody had to approve this: ask again instead")
     return RequestRecord(
@@ -43,6 +44,12 @@ def extension(
         behind=grant.behind,
         extends=grant.id,
     )
+
+
+def _status(grant: RequestRecord, now: datetime) -> Status:
+    """Return where *grant* is, even if nobody has recorded yet what time did to it."""
+    over = lapsed(grant, now)
+    return grant.status if over is None else over.record.status
 
 
 def _longer(offer: Offer, duration: timedelta) -> Offer:
@@ -80,8 +87,9 @@ def extended(approved: Deed, grant: RequestRecord, now: datetime) -> Deed:
         RequestChanged: the grant is over.
     """
     record = approved.record
-    if grant.status is not Status.GRANTED:
-        raise RequestChanged(f"what this would make longer is {grant.status.value}")
+    status = _status(grant, now)
+    if status is not Status.GRANTED:
+        raise RequestChanged(f"what this would make longer is {status.value}")
     longer = replace(
         grant,
         offer=_offer_after(grant.offer, record.offer),

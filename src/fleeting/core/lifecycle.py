@@ -39,7 +39,7 @@ class Event(StrEnum):
     CANCEL = "cancel"
     """Whoever asked, or an operator, took it back."""
     COLLECT = "collect"
-    """The first token was issued."""
+    """The first token was issued; or decisions may build on it, of which no token comes."""
     RETURN = "return"
     """Whoever asked is done before the end."""
     REVOKE = "revoke"

@@ -141,6 +141,7 @@ class Resource:
     client_id: str | None = None
     max_lifetime: timedelta | None = None
     max_uses: int | None = None
+    callback_uris: frozenset[str] = frozenset()
 
 
 class AskedBy(StrEnum):

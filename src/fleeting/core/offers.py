@@ -13,6 +13,7 @@ from fleeting.core.model import SCOPE_TYPE, Operation
 from fleeting.core.operations import (
     SCOPES,
     FieldKind,
+    FieldType,
     OperationType,
     contains,
     describe,
@@ -20,6 +21,7 @@ from fleeting.core.operations import (
     excess,
     narrow,
 )
+from fleeting.core.plans import added_up, total_name
 
 Types: TypeAlias = Mapping[str, OperationType]
 
@@ -124,18 +126,9 @@ def narrowed(offer: Offer, narrowing: Narrowing, types: Types) -> Offer:
     Raises:
         InvalidRequest: it would be wider, be nothing, or be the same.
     """
-    plan = offer.plan
-    if narrowing.plan is not None:
-        kept = () if plan is None else plan.totals
-        plan = replace(narrowing.plan, totals=_merged(kept, narrowing.plan.totals))
-    wanted = Offer(
-        offer.operations if narrowing.operations is None else narrowing.operations,
-        narrowing.lifetime or offer.lifetime,
-        offer.uses if narrowing.uses is None else narrowing.uses,
-        plan,
-    )
-    if not wanted.operations:
-        raise InvalidRequest("nothing would be left of it: deny it instead")
+    wanted = _wanted(offer, narrowing, types)
+    if not wanted.operations or not all(each.actions for each in wanted.operations):
+        raise InvalidRequest("nothing would be left of it: deny it, or leave the operation out")
     too_much = beyond(offer, wanted, types)
     if too_much:
         raise InvalidRequest(f"narrowing never makes wider: {'; '.join(too_much)}")
@@ -143,6 +136,30 @@ def narrowed(offer: Offer, narrowing: Narrowing, types: Types) -> Offer:
     if less == offer:
         raise InvalidRequest("that changes nothing: say what is to be less")
     return less
+
+
+def _wanted(offer: Offer, narrowing: Narrowing, types: Types) -> Offer:
+    """Return *offer* with what *narrowing* names in its place; it may still be wider."""
+    operations = offer.operations if narrowing.operations is None else narrowing.operations
+    uses = offer.uses if narrowing.uses is None else narrowing.uses
+    lifetime, plan = narrowing.lifetime or offer.lifetime, offer.plan
+    if narrowing.plan is None:
+        return Offer(operations, lifetime, uses, plan)
+    kept = () if plan is None else plan.totals
+    for total in narrowing.plan.totals:
+        if total not in kept:
+            _check_counts(total, operations, types)
+    totals = _merged(kept, narrowing.plan.totals)
+    if totals and uses is None:
+        uses = 1  # as where it is asked: what adds up must be counted, use by use
+    return Offer(operations, lifetime, uses, replace(narrowing.plan, totals=totals))
+
+
+def _check_counts(total: Total, operations: Sequence[Operation], types: Types) -> None:
+    """Refuse a total that would bound nothing: whoever sets one relies on it."""
+    field = added_up(total.type, total.field, operations, types)
+    if field.type is FieldType.INTEGER and not isinstance(total.most, int):
+        raise InvalidRequest(f"plan: {total_name(total)} is a whole number")
 
 
 def _merged(kept: Sequence[Total], wanted: Sequence[Total]) -> tuple[Total, ...]:
@@ -223,7 +240,9 @@ def _difference(before: Offer, after: Offer, types: Types) -> Iterator[str]:
             left.append(holder)
             yield from _less(holder, operation, type_)
     for operation in before.operations:
-        if operation not in left:
+        if operation in left:
+            left.remove(operation)  # of two alike, one may be left
+        else:
             yield f"without {operation_words(operation, types)}"
     if after.lifetime != before.lifetime:
         was = format_duration(before.lifetime)

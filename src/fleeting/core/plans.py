@@ -59,17 +59,32 @@ def _object(text: str) -> dict[str, Json]:
 def _total(
     name: str, most: Json, operations: Sequence[Operation], types: Mapping[str, OperationType]
 ) -> Total:
-    """Read one total; what it sums up must be bounded in every operation of its type."""
     type_name, _, field_name = name.rpartition(".")
+    field = added_up(type_name, field_name, operations, types)
+    return Total(type_name, field_name, _amount(name, most, field))
+
+
+def added_up(
+    type_name: str,
+    field_name: str,
+    operations: Sequence[Operation],
+    types: Mapping[str, OperationType],
+) -> Field:
+    """Return the field that a total is of: bounded in every operation of its type, or it counts 0.
+
+    Raises:
+        InvalidRequest: it is none, or is not bounded everywhere.
+    """
     of_type = [operation for operation in operations if operation.type == type_name]
-    field = types[type_name].fields.get(field_name) if of_type else None
+    field = types[type_name].fields.get(field_name) if of_type and type_name in types else None
     if field is None or field.kind is not FieldKind.AT_MOST:
+        name = f"{type_name}.{field_name}"
         raise InvalidRequest(
             f"plan: {shown(name)} is no total: write TYPE.FIELD of an at_most field that is asked"
         )
     if any(field_name not in operation.fields for operation in of_type):
         raise InvalidRequest(f"plan: every {type_name} needs a {field_name} if they are added up")
-    return Total(type_name, field_name, _amount(name, most, field))
+    return field
 
 
 def _amount(name: str, most: Json, field: Field) -> int | Decimal:

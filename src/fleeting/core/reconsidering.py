@@ -6,10 +6,12 @@ from functools import reduce
 from fleeting.core.access_requests import ApprovalTerms, RequestRecord
 from fleeting.core.asking import Permits, approval_terms
 from fleeting.core.client_auth import Registration
+from fleeting.core.evaluations import asking_client
 from fleeting.core.issuance import Grantable, refusal
 from fleeting.core.limits import strictest
 from fleeting.core.model import (
     AccessRequest,
+    AskedBy,
     Client,
     Decision,
     Resource,
@@ -43,6 +45,8 @@ def request_now(
     if registration is None or resource is None:
         return None
     request, client = record.request, registration.client
+    if request.asked_by is AskedBy.EVALUATION:
+        client = asking_client(client)
     return replace(
         request,
         subject=_subject_now(request.subject, client),

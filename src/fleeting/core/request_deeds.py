@@ -25,6 +25,9 @@ LONGEST_SAID = 1_000
 LONGEST_COLLECTION = timedelta(minutes=15)
 """How long what is approved waits for its collection at most."""
 
+MOST_SAID = 50
+"""How many questions a request takes, and how many answers: what is said of it is one row."""
+
 NOBODY = "fleeting"
 """Who ended what nobody ended: time did, or policy."""
 
@@ -124,6 +127,33 @@ def approved(
     return Deed(after_, (_entry(EntryKind.REQUEST_APPROVED, after_, now, body),))
 
 
+def in_effect(deed: Deed, now: datetime) -> Deed:
+    """Return an approval with what it is worth: nobody collects what permits decisions.
+
+    It holds from now on, for as long as what was approved, and no longer than was wanted.
+    """
+    record = deed.record
+    if record.submitted is None:
+        return deed
+    end = now + record.offer.lifetime
+    until = record.submitted.until
+    after_ = replace(
+        record,
+        status=moved(record, Event.COLLECT),
+        granted_at=now,
+        not_after=end if until is None else min(end, until),
+    )
+    end = after_.not_after or end
+    told: dict[str, Json] = {"collect_by": None, "not_after": end.isoformat()}
+    entries = tuple(replace(it, body={**it.body, **told}) for it in deed.entries)
+    return replace(deed, record=after_, entries=entries)
+
+
+def used_up(record: RequestRecord, now: datetime) -> Deed:
+    """End it, for all that it allowed was used."""
+    return _ended(record, Event.END, EntryKind.REQUEST_ENDED, now, None, "all of it was used")
+
+
 def denied(record: RequestRecord, by: Person, reason: str, now: datetime) -> Deed:
     """End it with a person's no."""
     return _ended(record, Event.DENY, EntryKind.REQUEST_DENIED, now, by, reason)
@@ -177,6 +207,8 @@ def _ended(
         "tokens": [it.jti for it in record.minted if it.expires_at > now],
         "calls": record.calls,
     }
+    if record.submitted is not None:
+        body["decides"] = True  # its calls were permits
     after_ = replace(record, status=status, ended_by=ended_by, reason=reason)
     return Deed(after_, (_entry(kind, after_, now, body),), ends)
 
@@ -225,6 +257,8 @@ def _said(
     now: datetime,
 ) -> Deed:
     check_pending(record)
+    if sum(each.kind is what for each in record.remarks) >= MOST_SAID:
+        raise InvalidRequest(f"{MOST_SAID} {what.value}s are enough: nobody reads more")
     after_ = replace(record, remarks=(*record.remarks, Remark(what, by, now, text)))
     return Deed(after_, (_entry(kind, after_, now, {**who, "text": text}),))
 

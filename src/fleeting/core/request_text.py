@@ -31,6 +31,7 @@ from fleeting.core.recorded import (
     recorded_request,
 )
 from fleeting.core.recording import operations_json, request_json
+from fleeting.core.submission_text import read_submitted, submitted_json
 
 _SECOND = timedelta(seconds=1)
 
@@ -61,6 +62,7 @@ def write_record(record: RequestRecord) -> str:
         "extensions": record.extensions,
         "break_glass": record.break_glass,
         "review": None if record.review is None else _review_json(record.review),
+        "submitted": None if record.submitted is None else submitted_json(record.submitted),
     }
     return json.dumps(body, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
@@ -104,6 +106,7 @@ def _read(body: Members, revision: int, decimals: Decimals) -> RequestRecord:
         extensions=_whole(body["extensions"]),
         break_glass=_maybe(body["break_glass"]),
         review=None if body["review"] is None else _review(body["review"]),
+        submitted=None if body["submitted"] is None else read_submitted(body["submitted"]),
         revision=revision,
     )
 

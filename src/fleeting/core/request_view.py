@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from fleeting.core.access_requests import Offer, RequestRecord, Review, Vote
+from fleeting.core.access_requests import Offer, RequestRecord, Review, Submitted, Vote
 from fleeting.core.approvals import NoSeat, Seat, Standing, behind, offer_digest
 from fleeting.core.durations import format_duration
 from fleeting.core.evidence import ChainedEntry
@@ -126,11 +126,23 @@ def _what(record: RequestRecord, seen: Seen) -> Members:
         "reaches": {"resource": request.resource.identifier, "guard": seen.guard},
         "key": told["cnf"],
         "asked_by": request.asked_by.value,
+        "comes_of_it": "a token" if record.submitted is None else "a decision, and no token",
+        "question": None if record.submitted is None else _question(record.submitted),
         "caller_says": {
+            **({} if record.submitted is None else record.submitted.says),
             "context": told["context"],
             "break_glass": record.break_glass,
             "texts": [*_texts(record.offer, seen.types)],
         },
+    }
+
+
+def _question(submitted: Submitted) -> Members:
+    """Return what an enforcement point was denied, as it wrote it."""
+    return {
+        "evaluation_id": submitted.evaluation_id,
+        "resource": dict(submitted.resource),
+        "action": dict(submitted.action),
     }
 
 

@@ -74,6 +74,8 @@ def _narrowed(body: Body) -> str:
 def _approved(body: Body) -> str:
     votes = ", ".join(vote["by"] for vote in body["votes"])
     by = f"by {votes}" if votes else "by policy alone"
+    if body.get("not_after"):
+        return f"approved {by}, until {_time(body['not_after'])}"
     return f"approved {by}; to be collected until {_time(body['collect_by'])}"
 
 
@@ -99,8 +101,8 @@ def _ended_by(deed: str) -> Callable[[Body], str]:
 
 
 def _over(body: Body) -> str:
-    count = body["calls"]
-    tokens = "1 token" if count == 1 else f"{count} tokens"
+    count, what = body["calls"], "permit" if body.get("decides") else "token"
+    tokens = f"1 {what}" if count == 1 else f"{count} {what}s"
     return f"the grant is over: {tokens} came of it"
 
 

@@ -156,9 +156,10 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
     asked = _asked(chained_at=entry.at, request_id=entry.request_id, txn=entry.txn, body=body)
     asked_at = _first_asked(events, entry.request_id)
     held = _held(asked.key)
-    approved = "approval" in body and entry.kind is EntryKind.TOKEN_ISSUED
+    issued = entry.kind is EntryKind.TOKEN_ISSUED
+    approved = "approval" in body and (issued or body.get("permitted") is True)
     answers = tuple(_answer(member, held, approved=approved) for member in body.get("answers", ()))
-    token = _token(entry.jti, body["token"]) if entry.kind is EntryKind.TOKEN_ISSUED else None
+    token = _token(entry.jti, body["token"]) if issued else None
     return Story(
         asked=asked if asked_at is None else replace(asked, at=asked_at),
         policy_digest=body.get("policy_digest"),

@@ -8,10 +8,11 @@ def is_protected(scheme: str, host: str) -> bool:
 
     scheme: in lower case. This does NOT look at user info, port, path or any other part.
     """
-    return bool(host) and (scheme == "https" or (scheme == "http" and _is_loopback(host)))
+    return bool(host) and (scheme == "https" or (scheme == "http" and is_loopback(host)))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether *host* is this machine itself, by its name or address alone."""
     if host.lower() == "localhost":
         return True
     try:

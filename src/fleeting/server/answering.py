@@ -1,6 +1,7 @@
 """The frame around every answer to a ``POST``: counted, timed, logged, sent. Hot (D8)."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
@@ -10,6 +11,16 @@ from starlette.types import Send
 from fleeting.core.errors import OAuthError, ServerError
 from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import Header, headers
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A success that is not the usual one."""
+
+    status: int
+    body: bytes
+    extra: tuple[Header, ...] = ()
+
 
 Rendered = tuple[int, bytes, tuple[Header, ...]]
 """Status, body and further headers of a refusal."""
@@ -42,7 +53,7 @@ class Endpoint(Observed, Protocol):
 async def send_answer(
     endpoint: Endpoint,
     request_id: str,
-    answering: Awaitable[bytes],
+    answering: Awaitable[bytes | Reply],
     send: Send,
     *,
     told_id: str = "",
@@ -67,17 +78,20 @@ async def send_answer(
 
 
 async def settle(
-    endpoint: Endpoint, request_id: str, answering: Awaitable[bytes]
+    endpoint: Endpoint, request_id: str, answering: Awaitable[bytes | Reply]
 ) -> tuple[int, bytes, tuple[Header, ...], str]:
     """Return status, body, further headers and error code of what *answering* comes to."""
     try:
-        return 200, await answering, (), ""
+        answer = await answering
     except OAuthError as error:
         explain(endpoint.name, request_id, error)
         return (*endpoint.refuse(error, request_id), error.error)
     except Exception:
         log.exception("bug", endpoint=endpoint.name, request_id=request_id)
         return (*endpoint.refuse(ServerError("a fault of ours"), request_id), ServerError.error)
+    if isinstance(answer, Reply):
+        return answer.status, answer.body, answer.extra, ""
+    return 200, answer, (), ""
 
 
 def observe(endpoint: Observed, request_id: str, status: int, error: str, seconds: float) -> None:

@@ -14,10 +14,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fleeting.core.authzen import AUTHZEN_METADATA, pdp_metadata
+from fleeting.core.authzen import AUTHZEN_METADATA, REQUESTS_PATH, pdp_metadata
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.metadata import AS_METADATA, server_metadata, well_known
 from fleeting.server.console.assembling import console_routes
+from fleeting.server.console.headers import page_headers
 from fleeting.server.endpoints import FormEndpoint
 from fleeting.server.health import Readiness
 from fleeting.server.housekeeping import life
@@ -28,6 +29,13 @@ from fleeting.server.people.routes import people_routes
 from fleeting.server.rendering import render_error
 from fleeting.server.revocation_endpoint import RevocationEndpoint
 from fleeting.server.settings import Settings
+from fleeting.server.task_endpoints import (
+    Read,
+    TaskEndpoint,
+    cancelling,
+    showing,
+    submitting,
+)
 from fleeting.server.wiring import Worker, build_worker, endpoints, json_endpoints
 from fleeting.server.world import new_id
 
@@ -65,6 +73,7 @@ def app_of(worker: Worker) -> Starlette:
     app = Entrance(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
+            *_tasks(worker),
             *_documents(worker),
             *_people(worker),
             *console_routes(worker.console),
@@ -101,7 +110,7 @@ async def _no_such_endpoint(_request: Request, error: Exception) -> Response:
     told = InvalidRequest(_UNSERVED.get(status, "this server does not serve that"))
     _, body, _ = render_error(told, new_id())
     more = error.headers if isinstance(error, HTTPException) else None
-    return Response(body, status, {"Cache-Control": "no-store", **(more or {})}, "application/json")
+    return Response(body, status, {**page_headers(), **(more or {})}, "application/json")
 
 
 def _forms(worker: Worker) -> dict[str, FormEndpoint]:
@@ -137,6 +146,26 @@ def _questions(worker: Worker) -> dict[str, JsonEndpoint]:
         )
         for path, use_case in json_endpoints(worker.use_cases).items()
     }
+
+
+def _tasks(worker: Worker) -> list[BaseRoute]:
+    """Return the routes of submitted access requests (AuthZEN Access Request and Approval)."""
+    use_cases, settings = worker.use_cases, worker.settings
+    limit, issuer = settings.max_body_bytes, settings.issuer
+    one, cancel = f"{REQUESTS_PATH}/{{id}}", f"{REQUESTS_PATH}/{{id}}/cancel"
+    served: list[tuple[str, list[str], Read]] = [
+        (REQUESTS_PATH, ["POST"], submitting(use_cases.submit_request, limit)),
+        (one, ["GET"], showing(use_cases.show_task)),
+        (cancel, ["POST", "DELETE"], cancelling(use_cases.cancel_task, limit)),
+    ]
+    return [
+        Route(
+            urlsplit(issuer).path + path,
+            TaskEndpoint(path, issuer + path, read, worker.metrics),
+            methods=methods,
+        )
+        for path, methods, read in served
+    ]
 
 
 def _people(worker: Worker) -> Sequence[BaseRoute]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import httpx
 
 from fleeting.core.access_requests import RequestRecord
-from fleeting.ports import Clock, Store
+from fleeting.ports import Clock, Record, Store
 from fleeting.server.alarms import Alarms
+from fleeting.server.callbacks import Callbacks, Post
 from fleeting.server.in_force import PolicyInForce
 from fleeting.server.metrics import Metrics
 from fleeting.server.request_rounds import RequestRounds
 from fleeting.server.settings import Settings
 from fleeting.usecases.asking_people import Counter
+from fleeting.usecases.minting import Signer
 from fleeting.usecases.open_requests import OpenRequests
 from fleeting.usecases.waiting import Pace, Waiting
 
@@ -23,6 +25,7 @@ class Asking:
     counter: Counter
     rounds: RequestRounds
     alarms: Alarms
+    callbacks: Callbacks
     metrics: Metrics
 
     async def begin(self) -> None:
@@ -34,9 +37,10 @@ class Asking:
         await self.counter.open.load(self.counter.records)
 
     async def close(self) -> None:
-        """Send everybody away to come again, and let go of alarms under way."""
+        """Send everybody away to come again, and let go of alarms and callbacks under way."""
         self.counter.waiting.stop()
         await self.alarms.close()
+        await self.callbacks.close()
 
     def show(self) -> None:
         """Put into the metrics how many wait."""
@@ -59,11 +63,18 @@ def build_asking(
     policy: PolicyInForce,
     http: httpx.AsyncClient,
     metrics: Metrics,
+    signer: Signer,
 ) -> Asking:
     """Return the parts of one worker."""
     declared = settings.asking
     open_ = OpenRequests(declared.per_client, declared.in_all)
-    waiting = Waiting(store, clock, open_.notice)
+    callbacks = Callbacks(store, policy, Post(http, signer, clock, settings.issuer))
+
+    def changed(row: Record) -> None:
+        open_.notice(row)
+        callbacks.notice(row)
+
+    waiting = Waiting(store, clock, changed)
     alarms = Alarms(declared.alarms, settings.issuer, http)
 
     def pending(_record: RequestRecord) -> None:
@@ -73,4 +84,4 @@ def build_asking(
     rounds = RequestRounds(
         store, clock, policy, waiting.wake, metrics.requests.happened, alarms.overdue
     )
-    return Asking(counter, rounds, alarms, metrics)
+    return Asking(counter, rounds, alarms, callbacks, metrics)

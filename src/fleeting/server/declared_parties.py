@@ -19,6 +19,7 @@ _RESOURCE_KEYS = (
     "client_id",
     "jwks_uri",
     "jwks_file",
+    "callback_uris",
 )
 _CLIENT_KEYS = (
     "client_id",
@@ -90,10 +91,22 @@ def declare_resource(table: Table) -> ResourceDeclaration:
         client_id=table.text("client_id"),
         max_lifetime=table.duration("max_lifetime"),
         max_uses=table.count("max_uses"),
+        callback_uris=_callback_uris(table),
     )
     if not resource.types and not resource.scopes:
         raise table.refuse("types", "is missing: name the operation types (or scopes) it offers")
     return ResourceDeclaration(resource, _jwks_uri(table), table.text("jwks_file"))
+
+
+def _callback_uris(table: Table) -> frozenset[str]:
+    """Return where this resource's enforcement point may want to be told of an end."""
+    uris = table.strings("callback_uris")
+    for uri in uris:
+        if check_url(table, "callback_uris", uri).fragment:
+            raise table.refuse("callback_uris", f"{uri!r} must not have a fragment")
+    if uris and table.text("client_id") is None:
+        raise table.refuse("callback_uris", "goes with client_id: name the enforcement point")
+    return frozenset(uris)
 
 
 def declare_client(table: Table) -> ClientDeclaration:

@@ -47,7 +47,7 @@ class JsonEndpoint:
     async def _answer(
         self, scope: Scope, receive: Receive, request_id: str, asked_as: str
     ) -> bytes:
-        _check_media_type(scope)
+        check_media_type(scope)
         body = await read_body(receive, self.max_body_bytes)
         call = call_by_header(scope, request_id, "POST", self.uri)
         return encode(await self.use_case(Question(call, body, asked_as[:_LONGEST_RECORDED])))
@@ -67,7 +67,12 @@ def call_by_header(scope: Scope, request_id: str, method: str, uri: str) -> Call
     return Call(request_id, method, uri, Form(asserted, {}))
 
 
-def _check_media_type(scope: Scope) -> None:
+def check_media_type(scope: Scope) -> None:
+    """Check that a body says it is JSON (AuthZEN §10.1).
+
+    Raises:
+        InvalidRequest: it does not.
+    """
     sent = [value for name, value in scope["headers"] if name == b"content-type"]
     if [value.partition(b";")[0].strip().lower() for value in sent] != [_JSON]:
         raise InvalidRequest("send a JSON object, with Content-Type: application/json")

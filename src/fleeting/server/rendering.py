@@ -1,15 +1,17 @@
 """Turn answers and refusals into bodies and headers: the one place that does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
-from fleeting.core.errors import InvalidClient, OAuthError, TemporarilyUnavailable
+from fleeting.core.errors import InvalidClient, OAuthError, RequestProblem, TemporarilyUnavailable
 
 Header = tuple[bytes, bytes]
 
 _JSON: Header = (b"content-type", b"application/json")
+_PROBLEM: Header = (b"content-type", b"application/problem+json")
 _NO_STORE: tuple[Header, ...] = (
     (b"cache-control", b"no-store"),  # RFC 6749 §5.1, RFC 9449 §8.2
     (b"x-content-type-options", b"nosniff"),
@@ -23,11 +25,12 @@ def encode(body: Any) -> bytes:  # noqa: ANN401 -- it is JSON
 
 
 def headers(
-    request_id: str, body: bytes, *, nonce: str | None = None, extra: Iterable[Header] = ()
+    request_id: str, body: bytes, *, nonce: str | None = None, extra: Sequence[Header] = ()
 ) -> list[Header]:
     """Return the headers of a JSON answer that nobody may store."""
+    own_type = any(name == _JSON[0] for name, _ in extra)
     fields = [
-        _JSON,
+        *(() if own_type else (_JSON,)),
         (b"content-length", str(len(body)).encode()),
         *_NO_STORE,
         (b"x-request-id", request_id.encode("latin-1")),
@@ -55,6 +58,25 @@ def render_error(error: OAuthError, request_id: str) -> tuple[int, bytes, tuple[
 def render_message(error: OAuthError) -> tuple[int, bytes, tuple[Header, ...]]:
     """Return the same where the body is an error message string (AuthZEN §10.1.2)."""
     return error.status, encode(error.description), tuple(_extra_headers(error))
+
+
+def render_problem(error: OAuthError, request_id: str) -> tuple[int, bytes, tuple[Header, ...]]:
+    """Return the same as problem details (RFC 9457 §3), by the profile's type if it has one."""
+    profiled = isinstance(error, RequestProblem)
+    members = {
+        "type": error.type if isinstance(error, RequestProblem) else "about:blank",
+        "title": _title(error) if profiled else HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.description,
+        "error": error.error,
+        "request_id": request_id,
+    }
+    return error.status, encode(members), (_PROBLEM, *_extra_headers(error))
+
+
+def _title(error: OAuthError) -> str:
+    """Return the sentence that a problem's class says of itself."""
+    return (type(error).__doc__ or "").partition(" (ARAP")[0].replace("``", "")
 
 
 def _extra_headers(error: OAuthError) -> Iterable[Header]:

@@ -43,18 +43,21 @@ from fleeting.usecases.calling import Call, Desk
 from fleeting.usecases.collect_token import CollectToken
 from fleeting.usecases.evaluate_access import EvaluateAccess, Question
 from fleeting.usecases.follow_revocations import FollowRevocations
+from fleeting.usecases.following_tasks import CancelTask, ShowTask, Tasks
 from fleeting.usecases.guarding import GuardDesk
 from fleeting.usecases.hinting import Hints
 from fleeting.usecases.introspect_token import IntrospectToken
 from fleeting.usecases.issue_token import IssueToken
 from fleeting.usecases.manage_request import ManageRequest
 from fleeting.usecases.minting import Mint
+from fleeting.usecases.presented_approvals import Approvals
 from fleeting.usecases.report_call import ReportCall
 from fleeting.usecases.revocation_feed import RevocationFeed
 from fleeting.usecases.revoke_token import RevokeToken
 from fleeting.usecases.rules import Rules
 from fleeting.usecases.spend_token import SpendToken
 from fleeting.usecases.subjects import Subjects
+from fleeting.usecases.submit_request import SubmitRequest
 from fleeting.usecases.turns import Turns
 
 
@@ -72,6 +75,9 @@ class UseCases:
     evaluate_accesses: EvaluateAccess
     follow_revocations: FollowRevocations
     manage_request: ManageRequest
+    submit_request: SubmitRequest
+    show_task: ShowTask
+    cancel_task: CancelTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +126,14 @@ def build_worker(
     ledger = AnnouncingLedger(store, pulse.wake)
     desk = Desk(policy, ledger, clock, signing_keys.nonces, StrangersBudget())
     subjects = Subjects(provider_keys(settings, http))
-    asking = build_asking(settings, store, clock, policy, http, metrics)
+    asking = build_asking(settings, store, clock, policy, http, metrics, signing_keys)
     hints = Hints(tell_fault, wanted=settings.refusal_hints)
     ask_people = AskPeople(desk, asking.counter)
     mint = Mint(desk, signing_keys, ids, hints, ask_people, asking.broken_glass)
     collect = CollectToken(desk, mint, asking.counter, Turns(), asking.collected)
     guards = GuardDesk(desk, signing_keys)
+    approvals = Approvals(guards, asking.counter, ids, Turns())
+    tasks = Tasks(guards, asking.counter)
     use_cases = UseCases(
         IssueToken(desk, subjects, mint, collect, ids),
         AuthorizeTransaction(desk, subjects, mint, collect, resource_keys(settings, http)),
@@ -133,10 +141,13 @@ def build_worker(
         IntrospectToken(guards, store),
         RevokeToken(guards),
         ReportCall(guards),
-        EvaluateAccess(guards, read_evaluation),
-        EvaluateAccess(guards, read_evaluations),
+        EvaluateAccess(guards, read_evaluation, approvals),
+        EvaluateAccess(guards, read_evaluations, approvals),
         FollowRevocations(guards),
         ManageRequest(desk, asking.counter, ids),
+        SubmitRequest(guards, tasks, ids),
+        ShowTask(tasks),
+        CancelTask(tasks),
     )
     people = people_services(settings, store, clock, http, desk)
     ground = Ground(settings, store, clock, ids, policy, signing_keys.nonces, metrics)

@@ -8,9 +8,9 @@ from fleeting.core.approvals import (
     Seat,
     Situation,
     Standing,
+    check_seen,
     counting,
     met,
-    offer_digest,
     reassigned,
     seat_of,
     standing,
@@ -25,6 +25,7 @@ from fleeting.core.request_deeds import (
     check_pending,
     check_said,
     denied_by_policy,
+    in_effect,
     voted,
 )
 from fleeting.ports import RecordKind
@@ -61,8 +62,7 @@ class ApproveRequest:
     async def _decide(self, doing: Doing, digest: str, comment: str) -> Deed:
         record = doing.record
         check_pending(record)
-        if digest != offer_digest(record):
-            raise RequestChanged("it changed: look at what is offered now, then decide")
+        check_seen(record, digest)
         situation = await situation_of(self.desk, record, doing.now)
         people = {**situation.people, **by_ids([doing.person])}
         situation = replace(situation, people=people)
@@ -90,7 +90,11 @@ class ApproveRequest:
             votes = reassigned(votes, terms.stages, terms.escalation)
             return Deed(replace(record, terms=terms, votes=votes), ())
         deed = approved(record, counted, look.decision, doing.now, situation.types)
-        return deed if record.extends is None else await self._extend(deed, doing)
+        return (
+            in_effect(deed, doing.now)
+            if record.extends is None
+            else await self._extend(deed, doing)
+        )
 
     async def _extend(self, deed: Deed, doing: Doing) -> Deed:
         row = await self.desk.store.record(RecordKind.REQUEST, deed.record.extends or "")

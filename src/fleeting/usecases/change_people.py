@@ -10,7 +10,7 @@ from fleeting.core.evidence import Entry
 from fleeting.core.model import Json
 from fleeting.core.people import Person
 from fleeting.core.people_deeds import PersonDeed, person_entry
-from fleeting.core.people_text import write_enrolment
+from fleeting.core.people_text import read_device, read_enrolment, write_enrolment
 from fleeting.core.signing_in import Enrolment, LinkKind, digest, whose
 from fleeting.core.validation import LONGEST_NAME
 from fleeting.ports import Clock, Ledger, Outcome, Record, RecordChange, RecordKind, Records, Write
@@ -98,17 +98,32 @@ class ChangePeople:
             kept = await self._kept(id_)
             changes = [RecordChange(RecordKind.PERSON, kept.person.id, kept.revision)]
             changes += [_deletion(record) for record in await self._belongings(kept.person)]
+            changes += await self._without_stand_in(kept.person)
             if await self._commit(changes, self._entry(PersonDeed.REMOVED, kept.person)):
                 return kept.person
         raise _restless(id_)
 
     async def _belongings(self, person: Person) -> list[Record]:
-        """Return the records of the other names, the passkeys and the sessions of *person*."""
+        """Return the records of the other names of *person*, and of all by which they sign in."""
         names = [await self.store.record(RecordKind.PERSON, each) for each in person.aliases]
         found = [record for record in names if record is not None]
         for kind in (RecordKind.PASSKEY, RecordKind.SESSION):
             found += await self.store.records(kind, states=(whose(person.id),), limit=_MOST)
+        for record in await self.store.records(RecordKind.ENROLMENT, limit=_MOST):
+            found += [record] if read_enrolment(record.text).person == person.id else []
+        for record in await self.store.records(RecordKind.DEVICE, limit=_MOST):
+            found += [record] if read_device(record.text).person == person.id else []
         return found
+
+    async def _without_stand_in(self, person: Person) -> list[RecordChange]:
+        """Return the changes by which nobody's place is *person*'s to vote in any more."""
+        changes = []
+        for other in await KnownPeople(self.store).all():
+            kept = tuple(each for each in other.delegations if each.to not in person.ids)
+            if kept != other.delegations and other.id != person.id:
+                known = await self._kept(other.id)
+                changes.append(known.change(replace(known.person, delegations=kept)))
+        return changes
 
     async def link(self, id_: str, kind: LinkKind, token: str) -> Person:
         """Make *token* a link for somebody, good once and for 15 minutes; only its digest is kept.

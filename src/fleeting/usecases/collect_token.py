@@ -20,13 +20,14 @@ from fleeting.core.collecting import (
 from fleeting.core.errors import AccessDenied, OAuthError
 from fleeting.core.issuance import refused_json, token_record, token_response
 from fleeting.core.lifecycle import Status
-from fleeting.core.model import AccessRequest, Decision, Json
+from fleeting.core.model import AccessRequest, Decision, Json, Subject, SubjectKind
 from fleeting.core.recording import issued_entry
 from fleeting.core.request_deeds import Deed, denied_by_policy, lapsed
 from fleeting.ports import Outcome, Write
 from fleeting.usecases.asking_people import ATTEMPTS, Counter, busy
 from fleeting.usecases.calling import Desk, Story
 from fleeting.usecases.minting import Mint
+from fleeting.usecases.people import KnownPeople
 from fleeting.usecases.request_rows import change_of
 from fleeting.usecases.turns import Turns
 
@@ -162,6 +163,7 @@ class CollectToken:
         )
         decision = self.mint.decide(story, request)
         try:
+            await self._check_user(request.subject)
             granted = collectable(
                 record, request, decision, rules.policy.policies, types, story.now
             )
@@ -186,6 +188,17 @@ class CollectToken:
         left_out = () if record.offer.plan else self._left_out(story, asking)
         response = token_response(token, signed, left_out)
         return {**response, "access_request_id": record.id}
+
+    async def _check_user(self, subject: Subject) -> None:
+        """Refuse what waited for a user who was disabled here meanwhile (ATTACKS 30).
+
+        Raises:
+            AccessDenied: they were.
+        """
+        if subject.kind is SubjectKind.USER:
+            user = await KnownPeople(self.counter.records).person(subject.id)
+            if user is not None and user.disabled:
+                raise AccessDenied("the user it is for was disabled")
 
     def _left_out(self, story: Story, asking: AccessRequest) -> Sequence[Json]:
         """Return what was asked and never offered, for policy denies it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleeting.core.access_requests import RequestRecord
-from fleeting.core.approvals import groups_of, is_behind, may_decide
+from fleeting.core.approvals import check_seen, groups_of, is_behind, may_decide, offer_digest
 from fleeting.core.errors import InvalidRequest, NotAllowed
 from fleeting.core.extending import extension, extension_entry
 from fleeting.core.offers import Narrowing, narrowed
@@ -60,15 +60,21 @@ class DecideRequest:
 
         return await self.desk.do(who, id_, ConsoleAction.DENY, decide)
 
-    async def narrow(self, who: SignedIn, id_: str, narrowing: Narrowing) -> RequestRecord:
+    async def narrow(
+        self, who: SignedIn, id_: str, narrowing: Narrowing, digest: str = ""
+    ) -> RequestRecord:
         """Make the offer smaller for all who decide after, and for who asked.
 
+        digest: of the offer that was seen, where it counts: a page's form says what to keep of it.
+
         Raises:
+            RequestChanged: another offer stands now, or it waits for nobody.
             InvalidRequest: it would be wider, nothing, the same, or what policy does not permit.
         """
 
         async def decide(doing: Doing) -> Deed:
             check_pending(doing.record)
+            check_seen(doing.record, digest or offer_digest(doing.record))
             await self._check_asked(doing)
             rules = self.desk.rules.rules()
             types = rules.installation.catalogue.types

@@ -113,8 +113,10 @@ class RequestDesk:
         installation = self.rules.rules().installation
         record = read_row(row, installation.catalogue.types)
         clients = {name: it.client for name, it in installation.registrations.items()}
+        prefixes = {name: it.subject_prefix for name, it in installation.providers.items()}
         # Who answers for a client by now may not decide for it, either.
-        return replace(record, behind=record.behind | behind(record.request, clients))
+        now = behind(record.request, clients, prefixes)
+        return replace(record, behind=record.behind | now)
 
     async def allowed(
         self, who: SignedIn, action: ConsoleAction, record: RequestRecord | None = None

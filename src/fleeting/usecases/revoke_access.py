@@ -60,11 +60,13 @@ class RevokeAccess:
         async with self.desk.refusals(who, ConsoleAction.REVOKE):
             person = await self.desk.allowed(who, ConsoleAction.REVOKE)
             said, of = check_said(reason, "reason"), _kind(kind)
+            value = check_said(value, kind)  # a name with something unseen in it is nobody's
             if of is AccessOf.TOKEN:
                 return await self._token(value, person, said)
             affected = await self._affected(of, value)
             await self._cut(of, value, person, said, affected)
-            return await self._move(affected, of, value, person, said)
+            # What began to wait meanwhile is theirs, too.
+            return await self._move(await self._affected(of, value), of, value, person, said)
 
     async def _token(self, jti: str, by: Person, reason: str) -> list[str]:
         token = await self.desk.store.find(jti)

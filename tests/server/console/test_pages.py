@@ -129,6 +129,22 @@ async def test_narrowing_never_makes_wider(sim, carl):
     assert "20001 is more than 20000" in response.text
 
 
+async def test_what_is_kept_of_another_offer_than_the_one_shown_is_not_guessed(sim, carl, visit):
+    id_ = f"{ID[:-1]}2"
+    both = Offer((refund(), refund(payment_id="43")), timedelta(minutes=5), 1)
+    await keep(sim.worker, waiting(sim.clock.now(), id_, offer=both))
+    await carl.get(f"/requests/{id_}")
+    bea = SignedIn(BEA, "", sim.clock.now())
+    await sim.worker.console.decide.narrow(bea, id_, Narrowing(operations=both.operations[1:]))
+    form = {"op.0": "on", "op.0.action.refund": "on", "op.0.choice.currency.0": "on"}
+    fields = {**form, "op.0.field.amount": "5", "offer": carl.offer()}  # of payment 42, it meant
+    response = await carl.post(f"/requests/{id_}/narrow", **fields)
+    assert response.status_code == 409
+    assert "it changed: look at what is offered now" in response.text
+    kept = await sim.worker.console.decide.desk.found(id_)
+    assert kept.offer.operations == both.operations[1:]
+
+
 async def test_questions_and_answers_are_shown_with_who_said_them(sim, carl, visit):
     await carl.get(PAGE)
     assert (await carl.post(f"{PAGE}/ask", text="which invoice?")).status_code == 303

@@ -96,7 +96,7 @@ async def do(
     if name == "narrow":
         offer = await offer_of(console, visitor, id_)
         narrowing = read_narrowing(body, offer, console.types())
-        return await console.decide.narrow(visitor.who, id_, narrowing)
+        return await console.decide.narrow(visitor.who, id_, narrowing, body.text("offer", ""))
     if name not in DEEDS:
         raise InvalidRequest(f"a deed is one of {', '.join(sorted((*DEEDS, 'narrow')))}")
     return await DEEDS[name](console.decide, visitor.who, id_, body)

@@ -19,13 +19,14 @@ from fleeting.server.console.bodies import Members
 
 Types = Mapping[str, OperationType]
 
-NARROW_MEMBERS = ("authorization_details", "lifetime", "uses", "plan")
+NARROW_MEMBERS = ("authorization_details", "lifetime", "uses", "plan", "offer")
 _MOST_USES = 1_000_000
 
 
 def read_narrowing(body: Members, offer: Offer, types: Types) -> Narrowing:
     """Return what ``{authorization_details?, lifetime?, uses?, plan?}`` says.
 
+    A member ``offer`` beside them names what was seen: whoever narrows holds it against that.
     offer: as it stands, for what a plan leaves out. This does NOT check that it is narrower.
 
     Raises:
@@ -111,7 +112,7 @@ def form_narrowing(form: Mapping[str, str], offer: Offer, types: Types) -> dict[
     Field ``op.N`` keeps an operation, ``op.N.action.NAME`` an action, ``op.N.field.NAME`` bounds a
     field, and ``op.N.choice.NAME.M`` keeps one value of several.
     """
-    body: dict[str, Json] = {}
+    body: dict[str, Json] = {"offer": form["offer"]} if form.get("offer") else {}
     details: list[Json] = [
         _form_operation(form, f"op.{place}", operation, type_of(operation, types))
         for place, operation in enumerate(offer.operations)
