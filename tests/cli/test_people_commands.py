@@ -297,3 +297,20 @@ def test_signing_in_a_command_line_and_out_again(desk, monkeypatch, tmp_path, an
     assert run("whoami").stdout.startswith(f"dora at {server.issuer}")
     assert run("logout").stdout == f"signed out of {server.issuer}\n"
     assert run("whoami").exit_code == 1
+
+
+def test_people_can_be_added_before_the_server_has_ever_run(tmp_path):
+    config = make_installation(tmp_path / "fresh")
+    assert not (config.parent / "fleeting.db").exists()
+    added = run("people", "add", "ada", "-g", "payments-leads", "-c", config)
+    assert added.exit_code == 0, added.output
+    listed = json.loads(run("people", "list", "--json", "-c", config).stdout)
+    assert [(each["id"], each["groups"]) for each in listed] == [("ada", ["payments-leads"])]
+
+
+def test_people_of_a_process_memory_are_out_of_reach(tmp_path, monkeypatch):
+    config = make_installation(tmp_path / "fresh")
+    monkeypatch.setenv("FLEETING_DATABASE", "memory://")
+    done = run("people", "list", "-c", config)
+    assert done.exit_code == 1
+    assert "no command can reach into it" in done.output

@@ -242,8 +242,8 @@ def commands(said: str) -> list[str]:
 
 
 def expected(command: str) -> int:
-    """Return the exit code of a command that is printed: refused 1, waiting for people 3."""
-    return 1 if "600000" in command else 3 if "--no-wait" in command else 0
+    """Return the exit code of a command that is printed: 1 where it is refused."""
+    return 1 if "600000" in command else 0
 
 
 def links(said: str) -> list[str]:
@@ -257,7 +257,7 @@ def links(said: str) -> list[str]:
 
 def paste(export: str, command: str) -> tuple[int, str]:
     """Do what someone does who pastes a command into a shell; one that follows is cut short."""
-    follows = command.endswith("--follow")
+    follows = command.endswith("--follow") or '"amount":60000,' in command  # or waits for people
     script = f"{export}\n" + (f"timeout 5 {command}; test $? = 124" if follows else command)
     done = subprocess.run(
         ["bash", "-c", script],

@@ -100,10 +100,11 @@ def test_annotations_names_every_attribute_of_the_context():
 
 def test_endpoints_names_what_the_metadata_names():
     issuer = "https://as.example.com"
-    metadata = {**server_metadata(issuer, types=(), scopes=()), **pdp_metadata(issuer)}
+    documents = (server_metadata(issuer, types=(), scopes=()), pdp_metadata(issuer))
     announced = {
         urlsplit(value).path
-        for key, value in metadata.items()
+        for document in documents
+        for key, value in document.items()
         if key.endswith(("_endpoint", "_uri"))
     }
     text = page("endpoints.md")
@@ -111,7 +112,8 @@ def test_endpoints_names_what_the_metadata_names():
     ours = {AS_METADATA, AUTHZEN_METADATA, "/healthz", "/readyz", "/metrics"}
     assert set(shown) == announced | ours
     for path in announced - {"/jwks"}:
-        assert section(text, f"POST {path}")
+        method = "GET" if f"## GET {path}\n" in text else "POST"
+        assert section(text, f"{method} {path}")
 
 
 def rows_text(text: str) -> str:

@@ -47,8 +47,8 @@ def _print_people(screen: Screen, directory: Path, addresses: Addresses) -> None
     refunds = f"{addresses.resource}/payments/44/refunds"
     screen.heading("Approve something yourself")
     screen.command(
-        f"fleeting request POST {refunds} --json-body '{_LARGE}' --no-wait",
-        "600.00 wait for two people; without --no-wait it waits with them",
+        f"fleeting request POST {refunds} --json-body '{_LARGE}'",
+        "600.00 wait for two people: leave it waiting, and be them in another terminal",
     )
     screen.say("Each link signs its reader in once, for 15 minutes:")
     print_links(screen, directory)
