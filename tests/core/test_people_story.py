@@ -1,5 +1,6 @@
 """What people did is told as one story, from what the ledger really holds."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -73,7 +74,9 @@ async def test_a_token_that_people_approved_is_told_from_the_question_to_the_end
 async def test_a_story_tells_what_was_asked_before_people_made_it_less(sim, people):
     caller = sim.caller()
     id_ = await ask(sim, caller)
-    less = Narrowing(operations=({**LARGE, "amount": 20_000},))
+    (operation,) = (await people.record(id_)).offer.operations
+    fields = {**operation.fields, "amount": 20_000}
+    less = Narrowing(operations=(replace(operation, fields=fields),))
     await people.deeds.narrow(people.who("lena"), id_, less)
     await people.approve(id_, "lena", "luis")
     await caller.ask(LARGE, access_request_id=id_)

@@ -289,8 +289,13 @@ def _difference(
     if _more_uses(other["uses"], chosen["uses"]):
         uses = "unlimited uses" if other["uses"] is None else f"{other['uses']} uses"
         return narrower, f"is wider: {uses}"
+    return _alike(chosen, other)
+
+
+def _alike(chosen: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str]:
+    """Return why *chosen* comes first though *other* asks for no more, and is no wider."""
     if _lifetime(other) < _lifetime(chosen) or _more_uses(chosen["uses"], other["uses"]):
-        return least, "is for emergencies, and would alarm people"
+        return "least ceremony", "is for emergencies, and would alarm people"
     return "first by name among equals", "is no narrower, and later by name"
 
 
