@@ -1,6 +1,7 @@
 """Requests in plain words: whatever callers wrote, it steers no terminal."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,6 +55,16 @@ async def test_a_plan_says_how_many_and_how_much(seen):
     assert "at most 10 tokens within 2h; payment_refund.amount at most 100000 in all" in printed(
         request_text(shown)
     )
+
+
+async def test_more_time_says_for_what_and_that_it_lasts_longer(seen):
+    earlier = "AaIXearlier"
+    asked = replace(waiting(NOW, ID), extends=earlier)
+    _, shown = await seen(asked)
+    assert f"{earlier}: it lasts longer" in printed(request_text(shown))
+    assert "is pending" in printed(outcome_text(shown, "approved"))
+    told = printed(outcome_text({**shown, "status": "ended"}, "approved"))
+    assert told.strip() == f"approved: {earlier} lasts longer"
 
 
 @pytest.mark.parametrize(

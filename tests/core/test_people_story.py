@@ -1,5 +1,6 @@
 """What people did is told as one story, from what the ledger really holds."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -68,6 +69,20 @@ async def test_a_token_that_people_approved_is_told_from_the_question_to_the_end
         "Luis (luis)",
         "done",
     )
+
+
+async def test_a_story_tells_what_was_asked_before_people_made_it_less(sim, people):
+    caller = sim.caller()
+    id_ = await ask(sim, caller)
+    (operation,) = (await people.record(id_)).offer.operations
+    fields = {**operation.fields, "amount": 20_000}
+    less = Narrowing(operations=(replace(operation, fields=fields),))
+    await people.deeds.narrow(people.who("lena"), id_, less)
+    await people.approve(id_, "lena", "luis")
+    await caller.ask(LARGE, access_request_id=id_)
+    told = await story(sim, id_)
+    assert [it["amount"] for it in told.asked.operations] == [50_000]
+    assert [it["amount"] for it in told.token.operations] == [20_000]
 
 
 async def test_a_no_is_told_with_who_and_why(sim, people):

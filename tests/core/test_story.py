@@ -152,6 +152,7 @@ def test_the_first_path_is_the_chosen_one():
         ({}, {"uses": 3}, "the narrower one", "is wider: 3 uses"),
         ({}, {"uses": None}, "the narrower one", "is wider: unlimited uses"),
         ({"uses": None}, {"uses": None}, "first by name among equals", "is no narrower, and later"),
+        ({"lifetime": "5m"}, {}, "least ceremony", "is for emergencies, and would alarm people"),
         ({}, {}, "first by name among equals", "is no narrower, and later by name"),
     ],
 )

@@ -185,6 +185,17 @@ def test_less_ceremony_comes_first_then_the_narrower(answer, ask, refund, wider,
     assert [path.policy for path in decided.paths] == ["b", "a"]
 
 
+GLASS = '@lifetime("1s") @break_glass("alarm leads, review in 24h")'
+
+
+def test_nobody_is_alarmed_where_as_few_people_are_needed_anyway(answer, ask, refund):
+    emergency = replace(ask(refund()), break_glass="the shop is down")
+    decided = answer(permit("a", GLASS) + permit("b", '@lifetime("9m")'), emergency)
+    assert [path.policy for path in decided.paths] == ["b", "a"]
+    decided = answer(permit("a", GLASS) + permit("b", '@approval("1 of a")'), emergency)
+    assert [path.policy for path in decided.paths] == ["a", "b"]
+
+
 def test_equal_paths_are_taken_by_id(answer, ask, refund):
     decided = answer(permit("b") + permit("a"), ask(refund()))
     assert [path.policy for path in decided.paths] == ["a", "b"]

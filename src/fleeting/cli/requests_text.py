@@ -135,6 +135,8 @@ def _facts(request: Request) -> Iterator[tuple[str, Any]]:
     yield ("each token" if offer["plan"] else one), token
     if offer["plan"]:
         yield "plan", _plan(offer["plan"])
+    if request["extends"]:
+        yield "extends", f"{clean(request['extends'])}: it lasts longer, the rest stays as it is"
     for words in request["less_than_asked"]:
         yield "narrowed", clean(words)
     yield "reaches", clean(request["reaches"]["resource"])
@@ -212,5 +214,7 @@ def shown_instant(text: str) -> str:
 
 def outcome_text(request: Request, done: str) -> Text:
     """Return what became of a request by what was just done."""
+    if request["extends"] and request["status"] == "ended":  # its purpose is served
+        return Text.assemble((done, "bold green"), f": {clean(request['extends'])} lasts longer")
     text = Text.assemble((done, "bold green"), f": {clean(request['id'])} is ")
     return text + _standing(request)

@@ -48,6 +48,16 @@ class Deed:
     also: tuple[RequestRecord, ...] = ()
 
 
+def happenings(deed: Deed) -> tuple[str, ...]:
+    """Return what happens to requests by *deed*, each in a word, such as ``approved``."""
+    kinds = [entry.kind.value.split(".") for entry in deed.entries]
+    return tuple(
+        event if about == "request" else f"{about}_{event}"
+        for about, event in kinds
+        if about in ("request", "review")
+    )
+
+
 def check_said(text: str, name: str, *, optional: bool = False) -> str:
     """Return what a person says, trimmed: one line, without what could steer a screen.
 

@@ -154,14 +154,13 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
     entry = min(requests, key=lambda chained: _relevance(chained, id_)).entry
     body = cast("Mapping[str, Any]", entry.body)
     asked = _asked(chained_at=entry.at, request_id=entry.request_id, txn=entry.txn, body=body)
-    asked_at = _first_asked(events, entry.request_id)
     held = _held(asked.key)
     issued = entry.kind is EntryKind.TOKEN_ISSUED
     approved = "approval" in body and (issued or body.get("permitted") is True)
     answers = tuple(_answer(member, held, approved=approved) for member in body.get("answers", ()))
     token = _token(entry.jti, body["token"]) if issued else None
     return Story(
-        asked=asked if asked_at is None else replace(asked, at=asked_at),
+        asked=_as_first_asked(asked, events),
         policy_digest=body.get("policy_digest"),
         answers=answers,
         token=token,
@@ -173,11 +172,18 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
     )
 
 
-def _first_asked(events: Sequence[ChainedEntry], id_: str) -> datetime | None:
-    """Return when what waited for people was asked; None: it did not wait."""
+def _as_first_asked(asked: Asked, events: Sequence[ChainedEntry]) -> Asked:
+    """Return when and what was asked before people made it less; as it is where none waited."""
     pending = EntryKind.REQUEST_PENDING
-    asked = (it.entry for it in events if it.entry.kind is pending)
-    return next((entry.at for entry in asked if entry.request_id == id_), None)
+    entries = (it.entry for it in events if it.entry.kind is pending)
+    first = next((entry for entry in entries if entry.request_id == asked.request_id), None)
+    if first is None:
+        return asked
+    body = cast("Mapping[str, Any]", first.body)
+    whole = tuple(body.get("operations", ()))
+    # Answers name operations by their place, which is another where one was left out.
+    same_places = len(whole) == len(asked.operations)
+    return replace(asked, at=first.at, operations=whole if same_places else asked.operations)
 
 
 def _relevance(chained: ChainedEntry, id_: str) -> tuple[bool, bool, bool]:
@@ -284,6 +290,13 @@ def _difference(
     if _more_uses(other["uses"], chosen["uses"]):
         uses = "unlimited uses" if other["uses"] is None else f"{other['uses']} uses"
         return narrower, f"is wider: {uses}"
+    return _alike(chosen, other)
+
+
+def _alike(chosen: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str]:
+    """Return why *chosen* comes first though *other* asks for no more, and is no wider."""
+    if _lifetime(other) < _lifetime(chosen) or _more_uses(chosen["uses"], other["uses"]):
+        return "least ceremony", "is for emergencies, and would alarm people"
     return "first by name among equals", "is no narrower, and later by name"
 
 

@@ -122,7 +122,23 @@ class Deciding:
 
     def _paths(self, permits: Iterable[str], above: Ceilings, facts: Facts) -> tuple[Path, ...]:
         paths = [Path(id_, above.over(self._policies[id_].terms)) for id_ in permits]
-        return tuple(sorted(paths, key=lambda path: _ceremony(path, above, facts)))
+        return tuple(sorted(paths, key=lambda path: self._ceremony(path, above, facts)))
+
+    def _ceremony(self, path: Path, above: Ceilings, facts: Facts) -> tuple[object, ...]:
+        """Return what orders paths: least ceremony, then the narrower, then the id (DESIGN D2).
+
+        A path for emergencies alarms people: it comes after one that needs as few of them anyway.
+        """
+        limits = path.limits
+        return (
+            not is_at_least(above.held, limits.bound),
+            not meets(facts.request.subject, limits.step_up, now=facts.now),
+            approvals_needed(limits),
+            self._policies[path.policy].terms.break_glass is not None,
+            limits.lifetime,
+            UNLIMITED_USES if limits.uses is None else limits.uses,
+            path.policy,
+        )
 
     def _unpermitted(self, asked: "Asked", facts: Facts) -> ActionDecision:
         # Nothing is granted anyhow; a forbid may still tell the caller why.
@@ -200,19 +216,6 @@ def _within_client(asked: Asked, client: Client) -> bool:
     if asked.operation.type == SCOPE_TYPE:
         return client.scopes is None or asked.action in client.scopes
     return client.types is None or asked.operation.type in client.types
-
-
-def _ceremony(path: Path, above: Ceilings, facts: Facts) -> tuple[object, ...]:
-    """Return what orders paths: least ceremony, then the narrower, then the id (DESIGN D2)."""
-    limits = path.limits
-    return (
-        not is_at_least(above.held, limits.bound),
-        not meets(facts.request.subject, limits.step_up, now=facts.now),
-        approvals_needed(limits),
-        limits.lifetime,
-        UNLIMITED_USES if limits.uses is None else limits.uses,
-        path.policy,
-    )
 
 
 def _next_ceremony(path: Path, above: Ceilings, facts: Facts) -> tuple[Verdict, str] | None:

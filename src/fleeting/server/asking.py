@@ -80,7 +80,7 @@ def build_asking(
     def pending(_record: RequestRecord) -> None:
         metrics.requests.happened("pending")
 
-    counter = Counter(store, waiting, Pace(clock), open_, pending)
+    counter = Counter(store, waiting, Pace(clock), open_, pending, metrics.requests.happened)
     rounds = RequestRounds(
         store, clock, policy, waiting.wake, metrics.requests.happened, alarms.overdue
     )

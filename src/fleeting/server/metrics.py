@@ -107,8 +107,9 @@ class RequestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._events = Counter(
             "fleeting_access_requests",
-            "What happened to access requests (pending, collected, break_glass, expired, ended, "
-            "review_overdue)",
+            "What happened to access requests (pending, voted, approved, denied, narrowed, asked, "
+            "answered, collected, cancelled, returned, extended, revoked, expired, ended, "
+            "break_glass, review_closed, review_overdue)",
             ["event"],
             registry=registry,
         )

@@ -34,6 +34,7 @@ class Counter:
     """Where a caller waits at this worker, and how often it may ask.
 
     on_pending: told of every request that begins to wait.
+    happened: told what a client did about its request, in a word, to count it.
     """
 
     records: Records
@@ -41,6 +42,7 @@ class Counter:
     pace: Pace
     open: OpenRequests
     on_pending: Callable[[RequestRecord], None]
+    happened: Callable[[str], None]
 
     async def found(self, id_: str, rules: Rules) -> RequestRecord | None:
         """Return the access request of that id, if there is one.

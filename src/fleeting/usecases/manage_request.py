@@ -20,6 +20,7 @@ from fleeting.core.request_deeds import (
     answered,
     cancelled,
     check_said,
+    happenings,
     lapsed,
     returned,
 )
@@ -171,6 +172,8 @@ class ManageRequest:
             ),
         )
         self.counter.waiting.wake(deed.record.id)
+        for event in () if outcome.stale else happenings(deed):
+            self.counter.happened(event)
         return not outcome.stale
 
     def _told(self, record: RequestRecord, story: Story) -> Answer:

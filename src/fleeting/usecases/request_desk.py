@@ -17,7 +17,7 @@ from fleeting.core.declaring import shown
 from fleeting.core.errors import NoSuchRequest, NotAllowed, OAuthError, TemporarilyUnavailable
 from fleeting.core.people import ConsoleAction, Person, SignedIn
 from fleeting.core.people_deeds import action_refused_entry
-from fleeting.core.request_deeds import Deed, lapsed
+from fleeting.core.request_deeds import Deed, happenings, lapsed
 from fleeting.ports import (
     Clock,
     Ledger,
@@ -41,7 +41,7 @@ class RequestStore(Ledger, Records, Tokens, Protocol):
     """What these deeds need of a store."""
 
 
-def _tell_nobody(_id: str) -> None:
+def _tell_nobody(_what: str) -> None:
     """Leave it at the commit."""
 
 
@@ -64,6 +64,7 @@ class RequestDesk:
 
     max_age: of an approver's login, where policy does not say.
     changed: told the id of a request once its change is committed, to wake who waits for it.
+    happened: told then what was done, in a word, to count it.
     """
 
     store: RequestStore
@@ -73,6 +74,7 @@ class RequestDesk:
     roles: Roles
     max_age: timedelta = DEFAULT_MAX_AGE
     changed: Callable[[str], None] = _tell_nobody
+    happened: Callable[[str], None] = _tell_nobody
 
     async def do(
         self, who: SignedIn, id_: str, action: ConsoleAction, decide: Decide
@@ -150,6 +152,8 @@ class RequestDesk:
             return None
         for record in records:
             self.changed(record.id)
+        for event in happenings(deed):
+            self.happened(event)
         return replace(deed.record, revision=deed.record.revision + 1)
 
     @asynccontextmanager

@@ -107,3 +107,20 @@ def test_the_scopes_of_an_installation_are_compared_too(world, load, effort):
     (found,) = compare(load(""), load(text), parties, effort).differences
     assert (found.change, found.action) == (Change.PERMITTED, "scope:payments:read")
     assert found.case.to_json()["scope"] == "payments:read"
+
+
+GLASS = '@lifetime("60s") @uses("1") @break_glass("alarm leads, review in 24h")'
+
+
+def test_that_a_path_needs_no_reason_any_more_is_a_difference(pay, parties, effort):
+    glass, plain = permit("p", GLASS), permit("p", '@lifetime("60s") @uses("1")')
+    assert changes(pay(glass), pay(plain), parties, effort) == {(Change.PERMITTED, "p")}
+    assert changes(pay(plain), pay(glass), parties, effort) == {(Change.DENIED, "p")}
+
+
+def test_a_path_for_emergencies_changes_what_is_asked_with_a_reason(pay, parties, effort):
+    waits = permit("waits", '@uses("1") @approval("2 of leads")')
+    (found,) = compare(pay(waits), pay(waits + permit("p", GLASS)), parties, effort).differences
+    assert (found.change, found.policy) == (Change.LIMITS, "p")
+    assert found.case.to_json()["break_glass"] == found.case.request.break_glass
+    assert found.case.request.break_glass is not None

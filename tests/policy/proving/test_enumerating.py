@@ -98,3 +98,9 @@ def test_a_scope_has_no_fields(world, load, parties):
     place = Place(SubjectKind.CLIENT, "scope", "payments:read")
     found = [*cases(place, world, whole, [], NOW)]
     assert {each.request.operations[0].type for each in found} == {"scope"}
+
+
+def test_a_reason_is_tried_only_where_a_path_is_for_emergencies(tried):
+    glass = '@break_glass("alarm leads, review in 24h")'
+    assert {each.request.break_glass for each in tried(permit("a"), CLIENT)} == {None}
+    assert len({each.request.break_glass for each in tried(permit("a", glass), CLIENT)}) == 2

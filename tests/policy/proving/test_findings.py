@@ -94,6 +94,17 @@ def test_a_permit_that_keeps_another_from_being_granted_is_not_called_redundant(
     assert found(masking + other + sometimes) == {}
 
 
+GLASS = '@uses("1") @break_glass("alarm leads, review in 24h")'
+
+
+def test_a_path_for_emergencies_replaces_none_that_needs_no_reason(found):
+    assert found(permit("a", GLASS) + permit("z", '@uses("1")', "context has acr")) == {}
+
+
+def test_a_path_for_emergencies_is_redundant_where_all_of_it_is_permitted_anyway(found):
+    assert list(found(permit("a", GLASS) + permit("z", '@uses("1")'))) == ["a"]
+
+
 def test_a_permit_that_may_err_is_not_called_redundant(found):
     risky = permit("b", '@uses("1")', "context.operation.amount + 1 > 0")
     told = found(permit("a", '@uses("1")') + risky)

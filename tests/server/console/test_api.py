@@ -83,6 +83,9 @@ async def test_two_people_approve_from_their_command_lines(sim, line):
     assert done.json()["status"] == "approved"
     votes = await sim.recorded(EntryKind.REQUEST_VOTED)
     assert [each.body["by"] for each in votes] == ["bea", "carl"]
+    told = (await sim.get("/metrics")).text
+    assert 'fleeting_access_requests_total{event="voted"} 2.0' in told
+    assert 'fleeting_access_requests_total{event="approved"} 1.0' in told
 
 
 async def test_another_offer_than_was_seen_is_a_conflict(line):

@@ -57,6 +57,7 @@ class Case:
             told["authorization_details"] = [operation.to_json()]
         told |= {
             "request_context": {name: _json(value) for name, value in request.context.items()},
+            "break_glass": request.break_glass or [],
             "actors": [actor.sub for actor in request.actors],
             "key": (request.key.constraint if request.key else SenderConstraint.NONE).value,
             "now": _instant(self.now),

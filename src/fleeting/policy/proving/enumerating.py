@@ -21,7 +21,7 @@ from fleeting.policy.proving.cases import Case, is_possible
 from fleeting.policy.proving.fitting import Fitting, fits_context, fits_field
 from fleeting.policy.proving.landmarks import Landmarks, landmarks, neighbours
 from fleeting.policy.proving.pairwise import rows
-from fleeting.policy.proving.parties import Parties, Place, askers, asking, keys, offers
+from fleeting.policy.proving.parties import A_REASON, Parties, Place, askers, asking, keys, offers
 from fleeting.policy.schema import PolicyWorld
 
 MOST_CASES = 2000
@@ -66,6 +66,8 @@ def _columns(
 ) -> Iterator[list[Change]]:
     """Yield for each thing that a request says the ways to say it."""
     yield [_at(now) for now in _instants(marks)]
+    if any(each.terms.break_glass is not None for each in marks.policies):
+        yield [_keep, _in_an_emergency]
     if place.kind is SubjectKind.USER:
         yield from _user(world, parties, marks)
     type_ = world.types.get(place.type)
@@ -79,6 +81,10 @@ def _columns(
 
 def _keep(case: Case) -> Case:
     return case
+
+
+def _in_an_emergency(case: Case) -> Case:
+    return _with(case, break_glass=A_REASON)
 
 
 def _at(now: datetime | None) -> Change:

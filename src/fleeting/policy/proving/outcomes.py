@@ -52,7 +52,9 @@ class Outcomes:
         own = applying(bundle, encoder.variables.place.id)
         self._forbids = [each for each in own if each.effect is Effect.FORBID]
         found = [(each, encoder.encode(each)) for each in own if each.effect is Effect.PERMIT]
-        self.permits = {policy.id: encoded.satisfied for policy, encoded in found}
+        self.permits = {
+            policy.id: every((encoded.satisfied, self._opened(policy))) for policy, encoded in found
+        }
         # Any permit that errs denies (DESIGN D1).
         self.broken = some(encoded.errs for _, encoded in found)
         self._written = [policy for policy, encoded in found if encoded.satisfied is not False]
@@ -75,7 +77,7 @@ class Outcomes:
     def ways(self, door: Door) -> list[Way]:
         """Return every path there may be through *door*, that of least ceremony first."""
         ranked = [
-            (_rank(policy.id, limits, door.above, met=met), way)
+            (_rank(policy, limits, door.above, met=met), way)
             for policy in self._written
             for limits in (door.above.over(policy.terms),)
             for met, way in self._ways(policy, limits, door)
@@ -88,6 +90,10 @@ class Outcomes:
             Chosen(way, taken, every((taken, negated(self.stopped(way.limits)))))
             for way, taken in first_open(self.ways(door), self.broken)
         ]
+
+    def _opened(self, policy: Policy) -> Truth:
+        """Say when *policy* is a path at all: one for emergencies is, for who gives a reason."""
+        return policy.terms.break_glass is None or self._variables.reason
 
     def _ways(self, policy: Policy, limits: Limits, door: Door) -> list[tuple[bool, Way]]:
         satisfied = self.permits[policy.id]
@@ -150,13 +156,14 @@ def limit_numbers(limits: Limits) -> Numbers:
     }
 
 
-def _rank(id_: str, limits: Limits, above: Ceilings, *, met: bool) -> tuple[object, ...]:
+def _rank(policy: Policy, limits: Limits, above: Ceilings, *, met: bool) -> tuple[object, ...]:
     """Return what orders paths, as ``policy.deciding`` does: ceremony, narrowness, id."""
     return (
         not is_at_least(above.held, limits.bound),
         not met,
         approvals_needed(limits),
+        policy.terms.break_glass is not None,
         limits.lifetime,
         UNLIMITED_USES if limits.uses is None else limits.uses,
-        id_,
+        policy.id,
     )

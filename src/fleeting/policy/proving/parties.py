@@ -26,6 +26,9 @@ from fleeting.policy.schema import PolicyWorld, action_id
 Party = TypeVar("Party", Client, Resource)
 
 _GRANTS = {SubjectKind.CLIENT: CLIENT_CREDENTIALS, SubjectKind.USER: TOKEN_EXCHANGE}
+A_REASON = "an emergency: this cannot wait for people"
+"""What a request says that wants to be let through at once."""
+
 _THUMBPRINT = "t" * 43
 
 

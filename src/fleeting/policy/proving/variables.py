@@ -58,6 +58,7 @@ class Variables:
 
     principal, client, resource: who asks for what. attributes: the principal's.
     operation, request: what is below these records of the context. issuer: the user's.
+    reason: when it says why it cannot wait for people.
     acr, actor, login: None where nothing reads them, or a client has none.
     """
 
@@ -90,6 +91,8 @@ class Variables:
         self.acr = self._optional("acr", Kind.STRING, there=("acr",) in paths)
         self.actor = self._actor(there=("actor",) in paths)
         self.login = self._login(there=("auth_age",) in paths)
+        # Whether a reason was given: what opens paths that are for emergencies, and nothing else.
+        self.reason = any(each.terms.break_glass is not None for each in read) and z3.Bool("reason")
         self.principal = self._principal()
         self._bind()
 

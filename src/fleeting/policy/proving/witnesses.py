@@ -21,7 +21,7 @@ from fleeting.core.model import (
 from fleeting.policy.proving.cases import Case
 from fleeting.policy.proving.fitting import Fitting, fits_context, fits_field
 from fleeting.policy.proving.instants import EPOCH
-from fleeting.policy.proving.parties import Door, asking, key_of
+from fleeting.policy.proving.parties import A_REASON, Door, asking, key_of
 from fleeting.policy.proving.plain import plain_context, plain_field
 from fleeting.policy.proving.sets import Variable
 from fleeting.policy.proving.terms import Attribute, Expression, Kind, Term
@@ -61,6 +61,7 @@ class _Reading:
             operations=(Operation(place.type, (place.action,), fields),),
             context=context,
             actors=self._actors(client),
+            break_glass=A_REASON if self._holds(seen.reason) else None,
         )
         if place.kind is SubjectKind.USER:
             request = replace(request, subject=self._user(now))

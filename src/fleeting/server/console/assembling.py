@@ -47,7 +47,14 @@ def build_console(
     settings, store, clock = ground.settings, ground.store, ground.clock
     max_age = settings.sign_in.approver_max_age
     desk = RequestDesk(
-        store, clock, ground.rules, KnownPeople(store), people.roles, max_age, changed
+        store,
+        clock,
+        ground.rules,
+        KnownPeople(store),
+        people.roles,
+        max_age,
+        changed,
+        ground.metrics.requests.happened,
     )
     return Console(
         door=Door(settings.issuer, people.cookies, people.sessions, clock),
