@@ -25,7 +25,7 @@ LONGEST_FUNCTION = 60
 LONGEST_FILE = 500
 SHORTEST_PURPOSE_WORDS = 3
 WEAK_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
-SDK_DEPENDENCIES = {"cryptography", "httpx", "joserfc"}
+SDK_DEPENDENCIES = {"anyio", "cryptography", "httpx", "joserfc"}
 SDK_PACKAGES = [
     name for name in ("core", "client", "resource") if (PACKAGE / name / "__init__.py").exists()
 ]
