@@ -17,6 +17,13 @@ def test_the_client_is_its_own_subject_in_its_declared_groups(suppose):
     assert (asked.now, request.resource.identifier) == (USUAL_TIME, "https://api")
 
 
+def test_a_reason_why_it_cannot_wait_is_held_against_what_a_real_one_is(suppose):
+    assert suppose().request.break_glass is None
+    assert suppose(break_glass="the shop is down").request.break_glass == "the shop is down"
+    with pytest.raises(DeclarationError, match="break_glass: break_glass is the reason why"):
+        suppose(break_glass="down")
+
+
 def test_other_groups_are_those_of_client_and_subject_alike(suppose):
     request = suppose(groups=["sales"], actors=["agent"]).request
     assert request.subject.groups == request.client.groups == {"sales"}

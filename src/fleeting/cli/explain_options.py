@@ -30,6 +30,10 @@ Context = Annotated[
         rich_help_panel=ASKING,
     ),
 ]
+BreakGlass = Annotated[
+    str | None,
+    typer.Option(metavar="REASON", help="Why it cannot wait for anybody.", rich_help_panel=ASKING),
+]
 At = Annotated[
     str | None,
     typer.Option(

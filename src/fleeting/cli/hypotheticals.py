@@ -14,7 +14,10 @@ from fleeting.core.declaring import Table
 from fleeting.core.model import Json
 from fleeting.policy.hypothetical import Hypothetical, hypothetical_request
 
-_AS_THEY_ARE = ("client", "subject", "groups", "actors", "acr", "login_age", "resource", "scope")
+_AS_THEY_ARE = (
+    *("client", "subject", "groups", "actors", "acr", "login_age", "resource", "scope"),
+    "break_glass",
+)
 
 
 def stated_request(world: World, stated: Mapping[str, Any]) -> Hypothetical:

@@ -95,7 +95,7 @@ def parse_approach(form: Form) -> Approach:
     plan, reason = form.get("plan"), form.get("break_glass")
     id_ = None if form.get("access_request_id") is None else parse_request_id(form)
     if reason is not None:
-        _check_reason(reason)
+        check_reason(reason)
         if plan is not None:
             raise InvalidRequest("a plan can wait: 'plan' and 'break_glass' do not go together")
     return Approach(id_, plan, reason)
@@ -113,7 +113,12 @@ def parse_request_id(form: Form) -> str:
     return id_
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Check that *reason* can be shown to who reviews it.
+
+    Raises:
+        InvalidRequest: too short, too long, or it could steer a screen.
+    """
     if not _SHORTEST_REASON <= len(reason.strip()) <= len(reason) <= _LONGEST_REASON:
         raise InvalidRequest(
             f"break_glass is the reason why this cannot wait, in {_SHORTEST_REASON} to "

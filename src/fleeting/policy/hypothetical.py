@@ -20,13 +20,14 @@ from fleeting.core.model import (
     Subject,
     SubjectKind,
 )
-from fleeting.core.requests import Ask, Catalogue, resolve_target
+from fleeting.core.requests import Ask, Catalogue, check_reason, resolve_target
 
 T = TypeVar("T")
 
 REQUEST_KEYS = (
     *("subject", "groups", "attributes", "issuer", "acr", "login_age"),
-    *("client", "actors", "key", "resource", "operation", "operations", "scope", "context", "time"),
+    *("client", "actors", "key", "resource", "operation", "operations", "scope", "context"),
+    *("break_glass", "time"),
 )
 """What may be said of a request."""
 
@@ -85,10 +86,18 @@ def hypothetical_request(table: Table, declared: Declared) -> Hypothetical:
             table, "context", lambda: parse_context(_json(context), declared.context_keys)
         ),
         key=_key(table, client),
+        break_glass=_reason(table),
     )
     if table.values.get("subject") is None:
         return Hypothetical(_by_itself(table, request), now)
     return Hypothetical(_for_user(table, request, declared, now), now)
+
+
+def _reason(table: Table) -> str | None:
+    reason = table.text("break_glass")
+    if reason is not None:
+        _checked(table, "break_glass", lambda: check_reason(reason))
+    return reason
 
 
 def _time(table: Table) -> datetime:
