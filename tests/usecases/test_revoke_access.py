@@ -7,6 +7,9 @@ import pytest
 from fleeting.core.errors import InvalidRequest
 from fleeting.core.evidence import EntryKind
 from fleeting.core.lifecycle import Status
+from fleeting.ports import RecordChange, RecordKind, Write
+from fleeting.usecases.request_index import RequestIndex
+from fleeting.usecases.view_requests import ViewRequests
 from tests.people import office
 from tests.simulator import REFUND, claims_of
 
@@ -127,3 +130,16 @@ async def test_one_token_ends_by_its_name(sim, people):
 async def test_what_cannot_be_revoked_is_told(sim, people, kind, value, reason, told):
     with pytest.raises(InvalidRequest, match=told):
         await people.deeds.revoke_all(people.who("lena"), kind, value, reason)
+
+
+async def test_a_request_altered_beyond_reading_keeps_nobodys_access_alive(sim, people):
+    token = await sim.caller().token(REFUND)
+    altered, _ = await ask(sim)
+    row = await sim.worker.store.record(RecordKind.REQUEST, altered)
+    change = RecordChange(RecordKind.REQUEST, altered, row.revision, row.state, "{}", row.due_at)
+    await sim.worker.store.commit(Write(changes=(change,)))
+    assert await people.deeds.revoke_all(people.who("lena"), "client", "support-bot", "lost") == []
+    assert (await sim.guard.spend(token)).json()["reason"] == "revoked"
+    store = sim.worker.store
+    view = ViewRequests(people.deeds.desk, store, RequestIndex(store))
+    assert await view.listed(people.who("lena"), "open") == []

@@ -82,7 +82,11 @@ class RequestIndex:
                 self._since = max(self._since, rows[-1].changed_at - LATE)
 
     def _take(self, row: Record, read: Read) -> None:
-        record = read(row)
+        try:
+            record = read(row)
+        except ValueError:  # altered beyond reading: it is in no list, and who names it is told
+            self._alive.pop(row.id, None)
+            return
         like = Like(record.id, record.asked_at, record.status)
         _remember(self._like.setdefault(_key(record), {}), like)
         for id_ in behind(record):

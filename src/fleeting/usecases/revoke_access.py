@@ -12,6 +12,7 @@ from fleeting.core.errors import InvalidRequest, TemporarilyUnavailable
 from fleeting.core.evidence import Entry, EntryKind
 from fleeting.core.lifecycle import Status
 from fleeting.core.model import Json
+from fleeting.core.offers import Types
 from fleeting.core.people import ConsoleAction, Person, SignedIn
 from fleeting.core.request_deeds import (
     ALIVE,
@@ -22,7 +23,7 @@ from fleeting.core.request_deeds import (
     revoked,
     without_votes_of,
 )
-from fleeting.ports import Cutoff, CutoffKind, Outcome, RecordKind, Revocation, Write
+from fleeting.ports import Cutoff, CutoffKind, Outcome, Record, RecordKind, Revocation, Write
 from fleeting.usecases.request_desk import RequestDesk
 from fleeting.usecases.request_rows import read_row, states_of
 
@@ -94,7 +95,8 @@ class RevokeAccess:
         )
         types = self.desk.rules.rules().installation.catalogue.types
         concerns = await self._concerns(of, value)
-        return [record for record in (read_row(row, types) for row in rows) if concerns(record)]
+        records = (_readable(row, types) for row in rows)
+        return [record for record in records if record is not None and concerns(record)]
 
     async def _concerns(self, of: AccessOf, value: str) -> Callable[[RequestRecord], bool]:
         if of is AccessOf.CLIENT:
@@ -159,6 +161,14 @@ def _end(
     if ids:
         return without_votes_of(record, ids, by, reason, now)
     return cancelled(record, by, reason, now)
+
+
+def _readable(row: Record, types: Types) -> RequestRecord | None:
+    """Return the request; None where its row was altered: nobody collects anything of that."""
+    try:
+        return read_row(row, types)
+    except ValueError:
+        return None
 
 
 def _kind(kind: str) -> AccessOf:
