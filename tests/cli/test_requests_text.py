@@ -55,6 +55,10 @@ async def test_a_plan_says_how_many_and_how_much(seen):
     assert "at most 10 tokens within 2h; payment_refund.amount at most 100000 in all" in printed(
         request_text(shown)
     )
+    assert "issued so far" not in printed(request_text(shown))
+    used = replace(planned(NOW, ID), calls=2, spent={"payment_refund.amount": 700})
+    _, shown = await seen(used)
+    assert "2 issued so far; payment_refund.amount 700" in printed(request_text(shown))
 
 
 async def test_more_time_says_for_what_and_that_it_lasts_longer(seen):

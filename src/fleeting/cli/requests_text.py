@@ -135,6 +135,8 @@ def _facts(request: Request) -> Iterator[tuple[str, Any]]:
     yield ("each token" if offer["plan"] else one), token
     if offer["plan"]:
         yield "plan", _plan(offer["plan"])
+        if request["calls"]:
+            yield "used", _used(request)
     if request["extends"]:
         yield "extends", f"{clean(request['extends'])}: it lasts longer, the rest stays as it is"
     for words in request["less_than_asked"]:
@@ -158,6 +160,11 @@ def _plan(plan: Mapping[str, Any]) -> str:
         for name, most in plan.get("totals", {}).items()
     )
     return f"at most {clean(plan['calls'])} tokens within {clean(plan['duration'])}{totals}"
+
+
+def _used(request: Mapping[str, Any]) -> str:
+    sums = (f"; {clean(name)} {clean(value)}" for name, value in request["spent"].items())
+    return f"{clean(request['calls'])} issued so far{''.join(sums)}"
 
 
 def _history(history: Mapping[str, Any]) -> str:

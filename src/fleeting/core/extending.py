@@ -42,6 +42,8 @@ def extension(
         expires_at=now + DEFAULT_WAIT,
         policy_digest=grant.policy_digest,
         behind=grant.behind,
+        calls=grant.calls,  # so that who decides sees what is used up: only time is added
+        spent=grant.spent,
         extends=grant.id,
     )
 
