@@ -56,6 +56,9 @@ async def test_a_plan_says_how_many_and_how_much(seen):
         request_text(shown)
     )
     assert "issued so far" not in printed(request_text(shown))
+
+
+async def test_a_plan_says_what_of_it_is_used_up(seen):
     used = replace(planned(NOW, ID), calls=2, spent={"payment_refund.amount": 700})
     _, shown = await seen(used)
     assert "2 issued so far; payment_refund.amount 700" in printed(request_text(shown))
