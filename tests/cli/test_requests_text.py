@@ -9,11 +9,13 @@ from rich.console import Console
 
 from fleeting.cli.narrowing import narrower_operations, plan_members
 from fleeting.cli.requests_text import ahead, outcome_text, request_text, requests_table
+from fleeting.core.access_requests import Offer
 from fleeting.core.declaring import UNSAFE
 from fleeting.core.people import SignedIn
-from tests.visits import CARL, EVERYONE, ID, broken_glass, keep, planned, poisoned, waiting
+from tests.visits import CARL, EVERYONE, ID, broken_glass, keep, planned, poisoned, refund, waiting
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+OFFER = Offer((refund(),), timedelta(minutes=5), 1)
 
 
 def printed(what) -> str:
@@ -108,3 +110,17 @@ def test_what_is_to_be_less_of_a_plan():
         "duration": "1h",
         "totals": {"payout.amount": "1.50", "payment_refund.amount": 5},
     }
+
+
+async def test_who_answers_for_it_and_what_was_asked_is_all_said_on_a_narrow_screen(seen):
+    less = replace(OFFER, operations=(refund(amount=900),))
+    _, shown = await seen(replace(waiting(NOW, ID, offer=OFFER), offer=less))
+    told = {"answers_for_client": {"owner": ["olga"], "sponsor": [], "manager": ["mia"]}}
+    policies = [{"id": "large", "description": "Two leads look at it", "reason": "ask"}]
+    screen = Console(file=io.StringIO(), width=60, highlight=False)
+    screen.print(request_text({**shown, **told, "policies": policies}))
+    text = " ".join(screen.file.getvalue().split())
+    assert 'as asked: Refund one payment (refund): payment_id "42", amount at most 20000' in text
+    assert "owner olga" in text
+    assert "sponsor" not in text
+    assert "policy large: Two leads look at it: ask" in text

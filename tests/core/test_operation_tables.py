@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from decimal import Decimal
 
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from fleeting.core.declaring import DeclarationError
 from fleeting.core.operation_tables import type_table
+from fleeting.core.operation_types import OperationType
 from fleeting.core.operations import FieldKind, declare_type
 
 TABLE = {
@@ -22,6 +24,8 @@ TABLE = {
     "sensitive": True,
     "max_lifetime": "90s",
     "max_uses": 3,
+    "id_field": "payment_id",
+    "approval_in": "2m",
 }
 
 
@@ -32,6 +36,10 @@ def test_a_type_is_written_as_a_table_that_declares_it_again():
     assert again == declared
     assert list(again.fields) == list(TABLE["fields"])
     assert again.fields["floor"].minimum == Decimal("-1.50")
+
+
+def test_the_table_above_says_all_that_a_type_can_say():
+    assert {each.name for each in dataclasses.fields(OperationType)} - {"name"} == TABLE.keys()
 
 
 def test_what_says_nothing_is_not_written():
@@ -59,13 +67,15 @@ fields = st.fixed_dictionaries(
     st.fixed_dictionaries(
         {
             "actions": st.lists(st.sampled_from(["a", "b"]), min_size=1, unique=True),
-            "fields": st.dictionaries(st.sampled_from(["x", "y"]), fields),
+            "fields": st.dictionaries(st.sampled_from(["x", "id"]), fields),
         },
         optional={
             "sensitive": st.booleans(),
             "max_uses": st.integers(1, 9),
             "max_lifetime": st.sampled_from(["1s", "60s", "24h", "1d"]),
             "description": texts,
+            "id_field": st.sampled_from(["x", "id"]),
+            "approval_in": st.sampled_from(["90s", "2m"]),
         },
     )
 )

@@ -209,3 +209,28 @@ def test_an_entry_of_another_shape_is_refused_as_one(body):
     whole = {**issued().entry.body, **body} if "answers" in body else body
     with pytest.raises(ValueError, match=r".+"):
         tell([chained(EntryKind.TOKEN_ISSUED, whole)], "r1")
+
+
+def test_what_people_narrowed_is_told_as_it_was_asked():
+    asked = {"type": "payment_refund", "actions": ["refund"], "amount": 5}
+    waits = answer(LARGE, verdict="needs_approval")
+    body = {
+        **issued().entry.body,
+        "approval": "2 of leads",
+        "policies": ["large"],
+        "expires_at": NOW.isoformat(),
+        "operations": [asked, {**asked, "amount": 900}],
+        "policy_digest": "d0",
+        "answers": [waits, answer(verdict="denied", operation=1, reasons=["too much"])],
+    }
+    approval = {"votes": [], "call": 1}
+    token = issued(waits, after=9)
+    collected = {**token.entry.body, "approval": approval}
+    story = tell(
+        [chained(EntryKind.REQUEST_PENDING, body), chained(EntryKind.TOKEN_ISSUED, collected)], "r1"
+    )
+    assert [each["amount"] for each in story.asked.operations] == [5, 900]
+    assert [each["amount"] for each in story.token.operations] == [1]
+    assert (story.asked.at, story.policy_digest) == (NOW, "d0")
+    assert story.outcome == "partly granted"
+    assert story.narrowed == ("refund of operation 2 was left out: too much",)

@@ -203,6 +203,7 @@ def test_a_recorded_request_is_asked_again_as_it_was(suppose, declared, refund, 
         suppose(context={"ticket": "A"}),
         suppose(scope="payments:read", client="old", key="none"),
         suppose(key="mtls", actors=["a", "b"]),
+        suppose(break_glass="the shop is down and the customer waits"),
         replace(user, request=replace(user.request, subject=subject)),
     ):
         body = request_json(asked.request)

@@ -76,6 +76,8 @@ def _facts(request: AccessRequest) -> Iterator[tuple[str, str]]:
     yield "key", "none: a bearer token" if request.key is None else request.key.constraint.value
     if request.context:
         yield "context", shown_members(body["context"])  # type: ignore[arg-type]
+    if request.break_glass is not None:
+        yield "break-glass", clean(request.break_glass)
 
 
 def _grid(*, dim: bool = False) -> Table:

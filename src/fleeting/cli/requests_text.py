@@ -98,7 +98,7 @@ def _sections(request: Request) -> Iterator[RenderableType]:
     for operation in request["operations"]:
         yield Text(clean(operation["words"]), style="bold")
         if operation["asked"]:
-            yield Padding(Text(f"asked was {clean(operation['asked'])}", style="dim"), (0, 0, 0, 2))
+            yield Text(f"as asked: {clean(operation['asked'])}", style="dim")
     for words in request["left_out"]:
         yield Text(f"left out: {clean(words)}", style="dim")
     yield _grid(_facts(request))
@@ -143,15 +143,25 @@ def _facts(request: Request) -> Iterator[tuple[str, Any]]:
         yield "narrowed", clean(words)
     yield "reaches", clean(request["reaches"]["resource"])
     yield "for", _for(request)
-    behind = ", ".join(_called(each) for each in request["behind"])
-    if behind:
-        yield "behind it", f"{behind} (may not decide it)"
+    yield from _behind(request)
     for policy in request["policies"]:
-        reason = f": {clean(policy['reason'])}" if policy["reason"] else ""
-        yield "policy", f"{clean(policy['id'])}{reason}"
+        why = [clean(policy[name]) for name in ("description", "reason") if policy[name]]
+        yield "policy", ": ".join((clean(policy["id"]), *why))
     yield "asked before", _history(request["history"])
     if request["reason"]:
         yield "reason", clean(request["reason"])
+
+
+def _behind(request: Request) -> Iterator[tuple[str, str]]:
+    """Say who acts, who answers for the client, and so who may not decide."""
+    for actor in request["chain"]:
+        yield "acts for it", clean(actor["sub"])
+    for role, people in request["answers_for_client"].items():
+        if people:
+            yield clean(role), ", ".join(map(clean, people))
+    behind = ", ".join(_called(each) for each in request["behind"])
+    if behind:
+        yield "behind it", f"{behind} (may not decide it)"
 
 
 def _plan(plan: Mapping[str, Any]) -> str:

@@ -226,7 +226,8 @@ def _people(told: ToldDeciding) -> Iterator[tuple[str, str]]:
     for vote in told.votes:
         place = f", in the place of {vote.instead_of}" if vote.instead_of else ""
         said = f": “{vote.comment}”" if vote.comment else ""
-        yield "yes", clean(f"{vote.name} ({vote.by}), of {vote.group}{place}{said}")
+        name = vote.by if vote.name in ("", vote.by) else f"{vote.name} ({vote.by})"
+        yield "yes", clean(f"{name}, of {vote.group}{place}{said}")
     ended = f", by {told.by}" if told.by else ""
     because = f": “{told.because}”" if told.because else ""
     yield "outcome", clean(f"{told.outcome}{ended}{because}")

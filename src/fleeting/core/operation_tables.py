@@ -6,6 +6,9 @@ from fleeting.core.durations import format_duration
 from fleeting.core.model import Json
 from fleeting.core.operation_types import Field, FieldType, OperationType
 
+_USUAL_ID = "id"
+"""The field that is a type's id where it does not say."""
+
 
 def type_table(type_: OperationType) -> dict[str, Json]:
     """Return the table from which ``declare_type`` makes *type_* again (DESIGN D3)."""
@@ -20,6 +23,10 @@ def type_table(type_: OperationType) -> dict[str, Json]:
         table["max_lifetime"] = format_duration(type_.max_lifetime)
     if type_.max_uses is not None:
         table["max_uses"] = type_.max_uses
+    if type_.id_field not in (None, _USUAL_ID):
+        table["id_field"] = type_.id_field
+    if type_.approval_in is not None:
+        table["approval_in"] = format_duration(type_.approval_in)
     return table
 
 

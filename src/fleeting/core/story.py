@@ -1,12 +1,12 @@
 """Tell one access request's whole story from the ledger entries that belong to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
 from fleeting.core.durations import format_duration, parse_duration
-from fleeting.core.evidence import ChainedEntry, EntryKind
+from fleeting.core.evidence import ChainedEntry, Entry, EntryKind
 from fleeting.core.limits import is_at_least, parse_approval
 from fleeting.core.model import Json, SenderConstraint, Verdict
 from fleeting.core.people_story import ToldDeciding, told_deciding
@@ -153,15 +153,18 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
         return Story(None, None, (), None, None, (), tuple(events))
     entry = min(requests, key=lambda chained: _relevance(chained, id_)).entry
     body = cast("Mapping[str, Any]", entry.body)
-    asked = _asked(chained_at=entry.at, request_id=entry.request_id, txn=entry.txn, body=body)
+    # What waited for people is told as it was asked, not as they narrowed it.
+    first = _first_asked(events, entry.request_id) or entry
+    told = cast("Mapping[str, Any]", first.body)
+    asked = _asked(chained_at=first.at, request_id=entry.request_id, txn=entry.txn, body=told)
     held = _held(asked.key)
     issued = entry.kind is EntryKind.TOKEN_ISSUED
     approved = "approval" in body and (issued or body.get("permitted") is True)
-    answers = tuple(_answer(member, held, approved=approved) for member in body.get("answers", ()))
+    answers = tuple(_answer(member, held, approved=approved) for member in told.get("answers", ()))
     token = _token(entry.jti, body["token"]) if issued else None
     return Story(
-        asked=_as_first_asked(asked, events),
-        policy_digest=body.get("policy_digest"),
+        asked=asked,
+        policy_digest=told.get("policy_digest"),
         answers=answers,
         token=token,
         error=body.get("error"),
@@ -172,18 +175,11 @@ def _tell(events: Sequence[ChainedEntry], id_: str) -> Story:
     )
 
 
-def _as_first_asked(asked: Asked, events: Sequence[ChainedEntry]) -> Asked:
-    """Return when and what was asked before people made it less; as it is where none waited."""
+def _first_asked(events: Sequence[ChainedEntry], id_: str) -> Entry | None:
+    """Return the entry of what waited for people as it was asked; None: it did not wait."""
     pending = EntryKind.REQUEST_PENDING
-    entries = (it.entry for it in events if it.entry.kind is pending)
-    first = next((entry for entry in entries if entry.request_id == asked.request_id), None)
-    if first is None:
-        return asked
-    body = cast("Mapping[str, Any]", first.body)
-    whole = tuple(body.get("operations", ()))
-    # Answers name operations by their place, which is another where one was left out.
-    same_places = len(whole) == len(asked.operations)
-    return replace(asked, at=first.at, operations=whole if same_places else asked.operations)
+    asked = (it.entry for it in events if it.entry.kind is pending)
+    return next((entry for entry in asked if entry.request_id == id_), None)
 
 
 def _relevance(chained: ChainedEntry, id_: str) -> tuple[bool, bool, bool]:

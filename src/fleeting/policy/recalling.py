@@ -42,6 +42,7 @@ def recorded_request(
             operations=tuple(_operation(each, types) for each in body["operations"]),
             context=parse_context(body["context"], declared.context_keys),
             key=parties.key,
+            break_glass=body.get("break_glass"),
         )
     except OAuthError as error:
         raise DeclarationError(f"it does not fit what is declared now: {error}") from error

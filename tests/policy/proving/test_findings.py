@@ -131,3 +131,12 @@ def test_what_only_an_enforcement_point_asks_about_is_not_odd(pay, effort):
 
 def test_without_an_enforcement_point_nobody_vouches():
     assert Parties((), ()).with_enforcement_points(()) == Parties((), ())
+
+
+def test_a_permit_for_whom_nobody_can_wait_makes_no_other_redundant(found):
+    waits, hurries = '@approval("1 of leads")', '@break_glass("alarm leads, review in 1h")'
+    assert found(permit("waits", waits) + permit("hurries", hurries)) == {}
+    needless = found(permit("plain") + permit("hurries", hurries))
+    assert [*needless] == ["hurries"]
+    twice = permit("hurries", hurries) + permit("waits", waits) + permit("waits-too", waits)
+    assert found(twice)["waits-too"].endswith("('waits' (pay.cedar:2) permits all that it permits)")

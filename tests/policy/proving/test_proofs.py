@@ -214,3 +214,16 @@ def test_what_needs_no_solver_is_imported_without_one(module):
     program = f"import sys; sys.modules['z3'] = None; import fleeting.policy.proving.{module}"
     environment = {**os.environ, "PYTHONPATH": str(Path(fleeting.__file__).parent.parent)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+def test_who_gives_a_reason_is_one_who_may_break_a_property(pay, property_, parties, effort):
+    waits = permit("waits", '@approval("1 of leads")')
+    alone = property_("approvals_under = 1")
+    assert prove(pay(waits), alone, parties, effort).status is Status.PROVED
+    hurries = permit("hurries", '@break_glass("alarm leads, review in 1h")', when=SMALL)
+    verdict = prove(pay(waits + hurries), alone, parties, effort)
+    assert verdict.status is Status.BROKEN
+    assert verdict.counterexample.case.request.break_glass
+    assert verdict.counterexample.case.to_json()["break_glass"]
+    beyond = property_("approvals_under = 1", "when = 'context.operation.amount > 100'")
+    assert prove(pay(waits + hurries), beyond, parties, effort).status is Status.PROVED
