@@ -126,7 +126,7 @@ def test_an_offer_that_changed_is_not_approved(as_, asked):
     assert late.exit_code == 1
     assert "it changed" in late.stderr
     shown = as_("carl", "show", id_).stdout
-    assert "asked was" in shown
+    assert "as asked: " in shown
     assert "lives 1m, not 5m" in shown
 
 
@@ -245,6 +245,17 @@ def test_who_is_not_signed_in_is_told_how(desk, monkeypatch, tmp_path):
     assert "nobody is signed in" in done.stderr
     assert run("login").exit_code == 1
     assert run("login", "--issuer", "http://as.example.com").exit_code == 1
+
+
+def test_whose_session_is_over_is_told_once_what_to_do(desk, monkeypatch, tmp_path):
+    base, server = desk
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert run("people", "add", "guest", "-c", base / "here" / "fleeting.toml").exit_code == 0
+    sign_in(base / "here" / "fleeting.toml", "guest")
+    assert run("people", "disable", "guest", "-c", base / "here" / "fleeting.toml").exit_code == 0
+    done = run("whoami", "--issuer", server.issuer)
+    assert done.exit_code == 1
+    assert done.stderr == "error: the session is over: sign in again with 'fleeting login'\n"
 
 
 def test_an_issuer_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
