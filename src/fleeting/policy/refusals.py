@@ -62,7 +62,8 @@ class Refusals:
                 looked = self._looked_at(asked, answer)
                 things, *by_permit = (_things(asked, answer, each, self._bundle) for each in looked)
                 alternatives = prober.alternatives(things, by_permit)
-                told += (_told(asked, answer, each) for each in alternatives)
+                news = (each for each in alternatives if not _waits_already(answer, each))
+                told += (_told(asked, answer, each) for each in news)
                 budget = prober.left
         return told[:MOST_TOLD]
 
@@ -98,6 +99,11 @@ def _things(
     things = candidates(asked, answer.operation, looked, bundle.world)
     public = ([each for each in thing if not each.disclosed] for thing in things)
     return [thing[:_OF_ONE_THING] for thing in public if thing]
+
+
+def _waits_already(answer: ActionDecision, alternative: Alternative) -> bool:
+    """Say whether people would have to decide it as they have to decide what was asked."""
+    return answer.verdict is Verdict.NEEDS_APPROVAL and alternative.needs_approval
 
 
 def _told(asked: Hypothetical, answer: ActionDecision, alternative: Alternative) -> Json:
