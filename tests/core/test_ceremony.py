@@ -48,5 +48,5 @@ def test_break_glass_says_whom_it_alarms_and_when_it_is_reviewed(text):
     ],
 )
 def test_durations_are_durations(parse, text):
-    with pytest.raises(ValueError, match="duration|longer than a day"):
+    with pytest.raises(ValueError, match=r"duration|longer than a day"):
         parse(text)
