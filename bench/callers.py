@@ -65,7 +65,7 @@ class Callers:
 
     def forms(self, count: int) -> list[dict[str, str]]:
         """Make `count` requests' parameters, each for its own payment."""
-        return [self._form(index) for index in range(count)]
+        return [self._form() for _ in range(count)]
 
     async def dpop(self, count: int, client_id: str = KEY_CLIENT) -> list[bytes]:
         """Make `count` requests with private_key_jwt and a DPoP proof, for bound tokens."""
