@@ -111,10 +111,7 @@ def error_json(error: OAuthError) -> Json:
 
 def request_json(request: AccessRequest) -> dict[str, Json]:
     """Return all of an access request that a decision depends on."""
-    told: dict[str, Json] = (
-        {} if request.break_glass is None else {"break_glass": request.break_glass}
-    )
-    return told | {
+    told: dict[str, Json] = {
         "asked_by": request.asked_by.value,
         "subject": _subject_json(request.subject),
         "act": act_claim(request.actors),
@@ -127,6 +124,9 @@ def request_json(request: AccessRequest) -> dict[str, Json]:
         "client_ceilings": _client_ceilings(request),
         "resource_ceilings": _ceilings(request.resource),
     }
+    if request.break_glass is not None:
+        told["break_glass"] = request.break_glass
+    return told
 
 
 def _client_ceilings(request: AccessRequest) -> dict[str, Json]:
