@@ -61,7 +61,7 @@ async def follow(sim, callbacks=None):
     callbacks = callbacks or sim.worker.asking.callbacks
     for row in await sim.worker.store.records(RecordKind.REQUEST):
         callbacks.notice(row)
-    await eventually(lambda: not callbacks._under_way)
+    await eventually(lambda: not callbacks._background)
 
 
 async def asked(sim, uri=LOCAL, **more):
@@ -181,7 +181,7 @@ async def test_a_broken_store_or_row_ends_nothing(sim, people, listening, monkey
     await follow(sim)
     del sim.worker.store.record
     assert read
-    monkeypatch.setattr("fleeting.server.callbacks._MOST_UNDER_WAY", 0)
+    monkeypatch.setattr("fleeting.server.background.MOST", 0)
     callbacks.notice(row)
     assert listening.requests == []
     monkeypatch.undo()

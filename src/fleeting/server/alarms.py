@@ -15,10 +15,10 @@ import structlog
 from fleeting.core.access_requests import RequestRecord
 from fleeting.core.model import Json
 from fleeting.core.recording import operations_json
+from fleeting.server.background import Background
 from fleeting.server.declared_asking import AlarmDeclaration
 
 _PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30))
-_MOST_UNDER_WAY = 1000
 _OK = range(200, 300)
 
 log = structlog.get_logger("fleeting.server")
@@ -39,7 +39,7 @@ class Alarms:
         self._issuer = issuer
         self._http = http
         self._pauses = pauses
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def broken_glass(self, record: RequestRecord) -> None:
         """Raise the alarm for what went ahead without people."""
@@ -51,10 +51,7 @@ class Alarms:
 
     async def close(self) -> None:
         """Let go of what is still under way."""
-        for task in self._under_way:
-            task.cancel()
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        await self._background.close()
 
     def _sound(self, event: str, record: RequestRecord) -> None:
         review = record.review
@@ -66,15 +63,13 @@ class Alarms:
             subject=record.request.subject.id,
             group=group,
         )
-        if len(self._under_way) >= _MOST_UNDER_WAY:
+        if self._background.is_full:
             log.error("alarm not posted: too many are under way", access_request_id=record.id)
             return
         told = alarm_json(event, record, self._issuer)
         for declared in self._declared:
             if declared.group == group:
-                task = asyncio.create_task(self._post(declared.url, told))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
+                self._background.begin(self._post(declared.url, told))
 
     async def _post(self, url: str, told: dict[str, Json]) -> None:
         for pause in (*self._pauses, None):

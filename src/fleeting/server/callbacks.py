@@ -22,6 +22,7 @@ from fleeting.core.lifecycle import Status
 from fleeting.core.tasks import PENDING, ended_as, notice_json, submitted_of
 from fleeting.core.transport import is_loopback
 from fleeting.ports import Clock, Record, Store, StoreUnavailableError, Write
+from fleeting.server.background import Background
 from fleeting.server.rendering import encode
 from fleeting.usecases.asking_people import ATTEMPTS
 from fleeting.usecases.following_tasks import found_task
@@ -37,7 +38,6 @@ _PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30))
 _WITHIN = timedelta(seconds=15)
 """How long one attempt may take, however slowly the answer trickles in."""
 
-_MOST_UNDER_WAY = 1000
 _UNICAST = IPv6Network("2000::/3")
 """Where public IPv6 is: beside it lies what leads to IPv4 (NAT64), or is site-local."""
 
@@ -146,7 +146,7 @@ class Callbacks:
         self._rules = rules
         self._post = post
         self._pauses = pauses
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def notice(self, row: Record) -> None:
         """Look at a changed access request in the background, where somebody is to be told."""
@@ -155,19 +155,14 @@ class Callbacks:
         record = self._read(row)
         if record is None or not _wants(record):
             return
-        if len(self._under_way) >= _MOST_UNDER_WAY:
+        if self._background.is_full:
             log.error("callback not posted: too many are under way", access_request_id=row.id)
             return
-        task = asyncio.create_task(self._tell(submitted_of(record).task))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._background.begin(self._tell(submitted_of(record).task))
 
     async def close(self) -> None:
         """Let go of what is still under way."""
-        for task in self._under_way:
-            task.cancel()
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        await self._background.close()
 
     def _read(self, row: Record) -> RequestRecord | None:
         try:
