@@ -8,7 +8,8 @@ from typing import Protocol
 import structlog
 from starlette.types import Send
 
-from fleeting.core.errors import OAuthError, ServerError
+from fleeting.core.errors import OAuthError, ServerError, TemporarilyUnavailable
+from fleeting.ports import StoreUnavailableError
 from fleeting.server.metrics import Metrics
 from fleeting.server.rendering import Header, headers
 
@@ -40,6 +41,25 @@ class Observed(Protocol):
     def metrics(self) -> Metrics:
         """Where its answers are counted."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of pages or of their API. name: its path as it is declared, never an address."""
+
+    name: str
+    metrics: Metrics
+
+    def told(self, error: Exception, request_id: str) -> OAuthError:
+        """Return what to tell of *error*, whatever it is, and log what is not told."""
+        if isinstance(error, StoreUnavailableError):
+            words = "the database does not answer: try again in a moment"
+            error = TemporarilyUnavailable(words, detail=str(error))
+        if isinstance(error, OAuthError):
+            explain(self.name, request_id, error)
+            return error
+        log.error("bug", endpoint=self.name, request_id=request_id, exc_info=error)
+        return ServerError("a fault of ours")
 
 
 class Endpoint(Observed, Protocol):

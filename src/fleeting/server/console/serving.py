@@ -15,14 +15,12 @@ from fleeting.core.errors import (
     InvalidToken,
     NoSuchRequest,
     OAuthError,
-    ServerError,
-    TemporarilyUnavailable,
     UseDpopNonce,
 )
 from fleeting.core.model import Json
 from fleeting.core.operation_types import OperationType
-from fleeting.ports import Clock, Records, StoreUnavailableError
-from fleeting.server.answering import explain, observe
+from fleeting.ports import Clock, Records
+from fleeting.server.answering import Route, observe
 from fleeting.server.console.headers import page_headers
 from fleeting.server.console.rendering import Pages
 from fleeting.server.console.visitors import Door, Visitor
@@ -70,15 +68,9 @@ Page = Callable[[Console, Request, Visitor], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Observed:
-    name: str
-    metrics: Metrics
-
-
 def api(console: Console, name: str, answer: Answer) -> Endpoint:
     """Return an endpoint that answers with JSON, whatever happens."""
-    observed = _Observed(name, console.metrics)
+    route = Route(name, console.metrics)
 
     async def endpoint(request: Request) -> Response:
         started, request_id = perf_counter(), new_id()
@@ -87,13 +79,13 @@ def api(console: Console, name: str, answer: Answer) -> Endpoint:
             body = encode(await answer(console, request, await console.door.caller(request)))
             status, code = 200, ""
         except Exception as error:  # noqa: BLE001 -- the one renderer; a bug is logged there
-            told = _told(error, name, request_id)
+            told = route.told(error, request_id)
             status, body, extra = render_error(told, request_id)
             code = told.error
             if isinstance(told, InvalidToken | InvalidDpopProof | UseDpopNonce):
                 status = UNAUTHORIZED  # RFC 9449 §7.1: as at any resource
                 extra = ((b"www-authenticate", f'DPoP error="{told.error}"'.encode()),)
-        observe(observed, request_id, status, code, perf_counter() - started)
+        observe(route, request_id, status, code, perf_counter() - started)
         response = Response(body, status)
         response.raw_headers = headers(request_id, body, nonce=console.nonce(), extra=extra)
         return response
@@ -103,7 +95,7 @@ def api(console: Console, name: str, answer: Answer) -> Endpoint:
 
 def page(console: Console, name: str, show: Page) -> Endpoint:
     """Return an endpoint that shows a page to who is signed in, and all others where to."""
-    observed = _Observed(name, console.metrics)
+    route = Route(name, console.metrics)
 
     async def endpoint(request: Request) -> Response:
         started, request_id = perf_counter(), new_id()
@@ -116,25 +108,14 @@ def page(console: Console, name: str, show: Page) -> Endpoint:
             else:
                 response = await show(console, request, visitor)
         except Exception as error:  # noqa: BLE001 -- the one renderer; a bug is logged there
-            told = _told(error, name, request_id)
+            told = route.told(error, request_id)
             code = told.error
             response = refusal_page(console, told, request_id, visitor, request)
         response.headers["X-Request-Id"] = request_id
-        observe(observed, request_id, response.status_code, code, perf_counter() - started)
+        observe(route, request_id, response.status_code, code, perf_counter() - started)
         return response
 
     return endpoint
-
-
-def _told(error: Exception, name: str, request_id: str) -> OAuthError:
-    """Return what to tell of *error*, and log what is not told."""
-    if isinstance(error, StoreUnavailableError):
-        error = TemporarilyUnavailable("the database does not answer: try again", detail=str(error))
-    if isinstance(error, OAuthError):
-        explain(name, request_id, error)
-        return error
-    log.error("bug", endpoint=name, request_id=request_id, exc_info=error)
-    return ServerError("a fault of ours")
 
 
 def _to_login(console: Console, request: Request) -> Response:

@@ -10,11 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fleeting.core import strict_json
-from fleeting.core.errors import InvalidRequest, OAuthError, ServerError, TemporarilyUnavailable
+from fleeting.core.errors import InvalidRequest, OAuthError
 from fleeting.core.forms import Form, parse_form
 from fleeting.core.people import SignedIn
-from fleeting.ports import StoreUnavailableError
-from fleeting.server.answering import explain, observe
+from fleeting.server.answering import Route, observe
 from fleeting.server.endpoints import read_body
 from fleeting.server.metrics import Metrics
 from fleeting.server.people.services import PeopleServices
@@ -110,18 +109,12 @@ Handler = Callable[[Front, Request], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Observed:
-    name: str
-    metrics: Metrics
-
-
 def endpoint(front: Front, name: str, handle: Handler) -> Endpoint:
     """Return an endpoint that answers whatever happens, to pages as pages and to scripts as JSON.
 
     name: the route's path, never the address itself: that may hold a link.
     """
-    observed = _Observed(name, front.metrics)
+    route = Route(name, front.metrics)
 
     async def answer(request: Request) -> Response:
         started, request_id = perf_counter(), new_id()
@@ -129,26 +122,14 @@ def endpoint(front: Front, name: str, handle: Handler) -> Endpoint:
         try:
             response = await handle(front, request)
         except Exception as error:  # noqa: BLE001 -- the one renderer; a bug is logged there
-            told = _told(error, name, request_id)
+            told = route.told(error, request_id)
             code = told.error
             response = _refusal(front, request, told, request_id)
         response.headers["X-Request-Id"] = request_id
-        observe(observed, request_id, response.status_code, code, perf_counter() - started)
+        observe(route, request_id, response.status_code, code, perf_counter() - started)
         return response
 
     return answer
-
-
-def _told(error: Exception, name: str, request_id: str) -> OAuthError:
-    """Return what to tell of *error*, and log what is not told."""
-    if isinstance(error, StoreUnavailableError):
-        told = "the database does not answer: try again in a moment"
-        error = TemporarilyUnavailable(told, detail=str(error))
-    if isinstance(error, OAuthError):
-        explain(name, request_id, error)
-        return error
-    log.error("bug", endpoint=name, request_id=request_id, exc_info=error)
-    return ServerError("a fault of ours")
 
 
 def _refusal(front: Front, request: Request, error: OAuthError, request_id: str) -> Response:
