@@ -12,7 +12,7 @@ from fleeting.core.access_requests import ApprovalTerms, Offer, Plan, RequestRec
 from fleeting.core.ceremony import DEFAULT_WAIT, BreakGlassTerms, Escalation
 from fleeting.core.issuance import Grantable, grantable
 from fleeting.core.lifecycle import Event, Status, after
-from fleeting.core.limits import Terms
+from fleeting.core.limits import Terms, least
 from fleeting.core.model import (
     AccessRequest,
     ActionDecision,
@@ -126,7 +126,7 @@ def approval_terms(granted: Grantable, decision: Decision, permits: Permits) -> 
         policies=tuple(ids),
         reasons=tuple(dict.fromkeys(permit.reason for permit in asking if permit.reason)),
         escalation=_escalation(permit.terms.escalation for permit in asking),
-        max_age=_least(permit.terms.approver_max_age for permit in asking),
+        max_age=least(*(permit.terms.approver_max_age for permit in asking)),
     )
 
 
@@ -150,13 +150,13 @@ def waiting_time(
     types: Mapping[str, OperationType],
 ) -> timedelta:
     """Return how long people have: the least of what policies, else types, say of it."""
-    least = _least(
+    said = (
         permits[answer.paths[0].policy].terms.approval_in
         or _of_type(request, answer, types)
         or DEFAULT_WAIT
         for answer in _waiting(decision)
     )
-    return least or DEFAULT_WAIT
+    return least(*said) or DEFAULT_WAIT
 
 
 def _of_type(
@@ -164,10 +164,6 @@ def _of_type(
 ) -> timedelta | None:
     type_ = types.get(request.operations[answer.operation].type)
     return None if type_ is None else type_.approval_in
-
-
-def _least(durations: Iterable[timedelta | None]) -> timedelta | None:
-    return min((each for each in durations if each is not None), default=None)
 
 
 def fingerprint(request: AccessRequest, plan: Plan | None) -> str:

@@ -86,7 +86,7 @@ class Ceilings:
 
     def over(self, terms: Terms) -> Limits:
         """Return the limits that a permit with *terms* has under these ceilings (DESIGN D2)."""
-        lifetime = _least(terms.lifetime, self.lifetime) or DEFAULT_LIFETIME
+        lifetime = least(terms.lifetime, self.lifetime) or DEFAULT_LIFETIME
         uses = _fewest(terms.uses, self.uses)
         if self.sensitive and terms.uses is None:
             uses = 1  # DESIGN D3: a sensitive type is always limited in uses
@@ -121,7 +121,7 @@ def ceilings_of(
     sensitive = type_ is not None and type_.sensitive
     bearer = client.insecure_bearer and not sensitive
     return Ceilings(
-        lifetime=_least(*(holder.max_lifetime for holder in holders if holder)),
+        lifetime=least(*(holder.max_lifetime for holder in holders if holder)),
         uses=_fewest(*(holder.max_uses for holder in holders if holder)),
         bound=SenderConstraint.NONE if bearer else SenderConstraint.DPOP,
         held=held,
@@ -130,7 +130,8 @@ def ceilings_of(
     )
 
 
-def _least(*durations: timedelta | None) -> timedelta | None:
+def least(*durations: timedelta | None) -> timedelta | None:
+    """Return the shortest of those that are said; None: none is."""
     return min((each for each in durations if each is not None), default=None)
 
 
@@ -187,7 +188,7 @@ def _both_step_ups(a: StepUp | None, b: StepUp | None) -> StepUp | None:
         return a or b
     common = tuple(acr for acr in a.acr if acr in b.acr) or (NO_LOGIN,)
     acr = common if a.acr and b.acr else a.acr or b.acr
-    return StepUp(acr=acr, max_age=_least(a.max_age, b.max_age))
+    return StepUp(acr=acr, max_age=least(a.max_age, b.max_age))
 
 
 def parse_approval(text: str) -> tuple[ApprovalStage, ...]:

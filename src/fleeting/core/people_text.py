@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fleeting.core.jose import JoseError, decode_base64url, encode_base64url
 from fleeting.core.model import AttributeValue
 from fleeting.core.people import Delegation, Person
-from fleeting.core.recorded import readable
+from fleeting.core.recorded import maybe_instant, readable
 from fleeting.core.signing_in import (
     DeviceAuthorization,
     DeviceStatus,
@@ -40,10 +40,6 @@ def _read(text: str, read: Callable[[dict[str, Any]], T]) -> T:
 
 def _time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _bytes(text: str) -> bytes:
@@ -106,7 +102,7 @@ def _person(members: dict[str, Any]) -> Person:
         issuer=members.get("issuer"),
         aliases=frozenset(members["aliases"]),
         disabled=members["disabled"],
-        signed_in_at=_instant(members.get("signed_in_at")),
+        signed_in_at=maybe_instant(members.get("signed_in_at")),
         delegations=delegations,
     )
 
@@ -175,7 +171,7 @@ def read_passkey(text: str) -> Passkey:
             _bytes(members["public_key"]),
             int(members["sign_count"]),
             datetime.fromisoformat(members["made_at"]),
-            _instant(members.get("used_at")),
+            maybe_instant(members.get("used_at")),
             members["label"],
         ),
     )
@@ -262,9 +258,9 @@ def read_device(text: str) -> DeviceAuthorization:
             datetime.fromisoformat(members["expires_at"]),
             DeviceStatus(members["status"]),
             timedelta(seconds=members["interval"]),
-            _instant(members.get("polled_at")),
+            maybe_instant(members.get("polled_at")),
             members.get("person"),
-            _instant(members.get("signed_in_at")),
+            maybe_instant(members.get("signed_in_at")),
             members.get("acr"),
         ),
     )

@@ -155,7 +155,7 @@ def recorded_request(id_: str, txn: str, body: Members, decimals: Decimals) -> A
     Raises:
         LookupError, TypeError, ValueError: it wrote no such thing; see ``readable``.
     """
-    return _request_of(read_parties(body, decimals), _text(id_), _text(txn), body, decimals)
+    return _request_of(read_parties(body, decimals), text_of(id_), text_of(txn), body, decimals)
 
 
 def _request_of(
@@ -193,24 +193,30 @@ def _subject(members: Members, decimals: Decimals) -> Subject:
     bounds = get("operations")
     return Subject(
         SubjectKind(members["kind"]),
-        _text(members["id"]),
+        text_of(members["id"]),
         frozenset(members["groups"]),
         _attributes(members["attributes"]),
         get("issuer"),
         get("acr"),
-        _instant(get("auth_time")),
-        _instant(get("not_after")),
+        maybe_instant(get("auth_time")),
+        maybe_instant(get("not_after")),
         None if bounds is None else _operations(bounds, decimals),
     )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return *value*, which must be a text.
+
+    Raises:
+        TypeError: it is none; see ``readable``.
+    """
     if not isinstance(value, str):
-        raise TypeError(f"{value!r:.50} is no name")
+        raise TypeError(f"{value!r:.50} is no text")
     return value
 
 
-def _instant(text: str | None) -> datetime | None:
+def maybe_instant(text: str | None) -> datetime | None:
+    """Return the instant that *text* says, if there is any."""
     return None if text is None else datetime.fromisoformat(text)
 
 
@@ -231,7 +237,7 @@ def _actors(act: Members | None) -> tuple[Actor, ...]:
 def _client(client_id: str, groups: Iterable[str], ceilings: Members) -> Client:
     get = ceilings.get
     return Client(
-        _text(client_id),
+        text_of(client_id),
         frozenset(),
         _names(get("types")),
         _names(get("scopes")),
@@ -244,7 +250,7 @@ def _client(client_id: str, groups: Iterable[str], ceilings: Members) -> Client:
 
 def _resource(identifier: str, ceilings: Members) -> Resource:
     return Resource(
-        _text(identifier),
+        text_of(identifier),
         frozenset(),
         max_lifetime=_duration(ceilings.get("max_lifetime")),
         max_uses=ceilings.get("max_uses"),

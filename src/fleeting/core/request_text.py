@@ -27,8 +27,10 @@ from fleeting.core.recorded import (
     Members,
     Types,
     decimal_fields,
+    maybe_instant,
     recorded_operation,
     recorded_request,
+    text_of,
 )
 from fleeting.core.recording import operations_json, request_json
 from fleeting.core.submission_text import read_submitted, submitted_json
@@ -84,24 +86,24 @@ def _read(body: Members, revision: int, decimals: Decimals) -> RequestRecord:
     request = recorded_request(written["id"], written["txn"], written, decimals)
     return RequestRecord(
         request=request,
-        fingerprint=_text(body["fingerprint"]),
+        fingerprint=text_of(body["fingerprint"]),
         status=Status(body["status"]),
         asked=_offer(body["asked"], decimals),
         offer=_offer(body["offer"], decimals),
         terms=_terms(body["terms"]),
         asked_at=datetime.fromisoformat(body["asked_at"]),
         expires_at=datetime.fromisoformat(body["expires_at"]),
-        policy_digest=_text(body["policy_digest"]),
+        policy_digest=text_of(body["policy_digest"]),
         behind=frozenset(_texts(body["behind"])),
         votes=tuple(_vote(each, decimals) for each in body["votes"]),
         remarks=tuple(_remark(each) for each in body["remarks"]),
-        granted_at=_instant(body["granted_at"]),
-        not_after=_instant(body["not_after"]),
+        granted_at=maybe_instant(body["granted_at"]),
+        not_after=maybe_instant(body["not_after"]),
         minted=tuple(_minted(each) for each in body["minted"]),
         calls=_whole(body["calls"]),
         spent={name: _counted(value) for name, value in body["spent"].items()},
         ended_by=_maybe(body["ended_by"]),
-        reason=_text(body["reason"]),
+        reason=text_of(body["reason"]),
         extends=_maybe(body["extends"]),
         extensions=_whole(body["extensions"]),
         break_glass=_maybe(body["break_glass"]),
@@ -152,7 +154,7 @@ def _plan(written: Members) -> Plan:
         calls=_whole(written["calls"]),
         duration=_seconds(written["duration"]),
         totals=tuple(
-            Total(_text(each["type"]), _text(each["field"]), _counted(each["most"]))
+            Total(text_of(each["type"]), text_of(each["field"]), _counted(each["most"]))
             for each in written["totals"]
         ),
     )
@@ -180,7 +182,7 @@ def _terms(written: Members) -> ApprovalTerms:
         reasons=_texts(written["reasons"]),
         escalation=None
         if escalation is None
-        else Escalation(_seconds(escalation["after"]), _text(escalation["group"])),
+        else Escalation(_seconds(escalation["after"]), text_of(escalation["group"])),
         max_age=None if max_age is None else _seconds(max_age),
     )
 
@@ -201,14 +203,14 @@ def _vote_json(vote: Vote) -> Json:
 
 def _vote(written: Members, decimals: Decimals) -> Vote:
     return Vote(
-        person=_text(written["person"]),
-        name=_text(written["name"]),
+        person=text_of(written["person"]),
+        name=text_of(written["name"]),
         at=datetime.fromisoformat(written["at"]),
         stage=_whole(written["stage"]),
-        group=_text(written["group"]),
+        group=text_of(written["group"]),
         offer=_offer(written["offer"], decimals),
         signed_in_at=datetime.fromisoformat(written["signed_in_at"]),
-        comment=_text(written["comment"]),
+        comment=text_of(written["comment"]),
         instead_of=_maybe(written["instead_of"]),
     )
 
@@ -220,7 +222,7 @@ def _remark_json(remark: Remark) -> Json:
 
 def _remark(written: Members) -> Remark:
     at = datetime.fromisoformat(written["at"])
-    return Remark(RemarkKind(written["kind"]), _text(written["by"]), at, _text(written["text"]))
+    return Remark(RemarkKind(written["kind"]), text_of(written["by"]), at, text_of(written["text"]))
 
 
 def _minted_json(token: Minted) -> Json:
@@ -229,7 +231,7 @@ def _minted_json(token: Minted) -> Json:
 
 def _minted(written: Members) -> Minted:
     expires_at = datetime.fromisoformat(written["expires_at"])
-    return Minted(_text(written["jti"]), _text(written["txn"]), expires_at)
+    return Minted(text_of(written["jti"]), text_of(written["txn"]), expires_at)
 
 
 def _review_json(review: Review) -> Json:
@@ -244,11 +246,11 @@ def _review_json(review: Review) -> Json:
 
 def _review(written: Members) -> Review:
     return Review(
-        group=_text(written["group"]),
+        group=text_of(written["group"]),
         due_at=datetime.fromisoformat(written["due_at"]),
         closed_by=_maybe(written["closed_by"]),
-        closed_at=_instant(written["closed_at"]),
-        note=_text(written["note"]),
+        closed_at=maybe_instant(written["closed_at"]),
+        note=text_of(written["note"]),
     )
 
 
@@ -271,23 +273,13 @@ def _seconds(value: object) -> timedelta:
     return timedelta(seconds=_whole(value))
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.50} is no text")
-    return value
-
-
 def _maybe(value: object) -> str | None:
-    return None if value is None else _text(value)
+    return None if value is None else text_of(value)
 
 
 def _texts(values: Sequence[object]) -> tuple[str, ...]:
-    return tuple(_text(value) for value in values)
+    return tuple(text_of(value) for value in values)
 
 
 def _written(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -1,13 +1,10 @@
 """What an enforcement point submitted, as a part of the text that its request is stored as."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
 
 from fleeting.core.access_requests import Callback, Submitted
 from fleeting.core.model import Json
-
-Members: TypeAlias = Mapping[str, Any]
+from fleeting.core.recorded import Members, text_of
 
 
 def submitted_json(submitted: Submitted) -> dict[str, Json]:
@@ -42,9 +39,9 @@ def read_submitted(written: Members) -> Submitted:
     """
     until, callback = written["until"], written["callback"]
     return Submitted(
-        task=_text(written["task"]),
-        evaluation_id=_text(written["evaluation_id"]),
-        digest=_text(written["digest"]),
+        task=text_of(written["task"]),
+        evaluation_id=text_of(written["evaluation_id"]),
+        digest=text_of(written["digest"]),
         resource=dict(written["resource"]),
         action=dict(written["action"]),
         items=int(written["items"]),
@@ -55,11 +52,5 @@ def read_submitted(written: Members) -> Submitted:
 
 
 def _callback(written: Members) -> Callback:
-    events = tuple(_text(each) for each in written["events"])
-    return Callback(_text(written["uri"]), events, written["state"], bool(written["told"]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.50} is no text")
-    return value
+    events = tuple(text_of(each) for each in written["events"])
+    return Callback(text_of(written["uri"]), events, written["state"], bool(written["told"]))
