@@ -82,6 +82,11 @@ class RecordChange:
     text: str | None = None
     due_at: datetime | None = None
 
+    @classmethod
+    def deletion(cls, record: Record) -> "RecordChange":
+        """Return the wish that *record*, as it was read, be there no more."""
+        return cls(record.kind, record.id, record.revision)
+
 
 class CutoffKind(StrEnum):
     """Whose tokens a cut-off ends."""
@@ -196,6 +201,11 @@ class Outcome:
 
 def _nothing(_outcome: Outcome) -> Sequence[Entry]:
     return ()
+
+
+def unless_stale(*entries: Entry) -> Callable[[Outcome], Sequence[Entry]]:
+    """Return what records *entries* where the write happened, and nothing where it did not."""
+    return lambda outcome: () if outcome.stale else entries
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,13 @@ from fleeting.core.access_requests import RequestRecord
 from fleeting.core.lifecycle import Status
 from fleeting.core.request_deeds import ALIVE, Deed, lapsed
 from fleeting.ports import Clock, Record, RecordKind, Store, Write
-from fleeting.usecases.request_rows import OPEN_REVIEWS, change_of, read_row, states_of
+from fleeting.usecases.request_rows import (
+    OPEN_REVIEWS,
+    change_of,
+    read_row,
+    states_of,
+    write_of,
+)
 from fleeting.usecases.rules import RulesSource
 
 REMIND_EVERY = timedelta(hours=24)
@@ -55,18 +61,13 @@ class RequestRounds:
             return False
         deed = lapsed(record, now)
         if deed is not None:
-            return await self._end(deed)
+            return await self._end(deed, now)
         if record.review is not None and now >= record.review.due_at:
             return await self._remind(record, now)
         return False
 
-    async def _end(self, deed: Deed) -> bool:
-        outcome = await self.store.commit(
-            Write(
-                changes=(change_of(deed.record),),
-                record=lambda outcome: () if outcome.stale else deed.entries,
-            )
-        )
+    async def _end(self, deed: Deed, now: datetime) -> bool:
+        outcome = await self.store.commit(write_of(deed, now=now))
         if not outcome.stale:
             expired = deed.record.status is Status.EXPIRED
             self.counted("expired" if expired else "ended")

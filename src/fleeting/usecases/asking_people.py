@@ -11,7 +11,7 @@ from fleeting.core.collecting import pending_entries
 from fleeting.core.errors import AuthorizationPending, SlowDown, TemporarilyUnavailable
 from fleeting.core.lifecycle import Status
 from fleeting.core.model import AccessRequest, Client, Decision, Json
-from fleeting.ports import Record, RecordChange, RecordKind, Records, Write
+from fleeting.ports import Record, RecordChange, RecordKind, Records, Write, unless_stale
 from fleeting.usecases.calling import Desk, Story
 from fleeting.usecases.open_requests import OpenRequests
 from fleeting.usecases.request_rows import change_of, read_row
@@ -153,5 +153,5 @@ def _write(record: RequestRecord, decision: Decision, pointer: Record | None) ->
     entries = pending_entries(record, decision)
     return Write(
         changes=(change_of(record), leads),
-        record=lambda outcome: () if outcome.stale else entries,
+        record=unless_stale(*entries),
     )

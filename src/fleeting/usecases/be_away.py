@@ -8,7 +8,7 @@ from fleeting.core.errors import InvalidRequest, NotAllowed, TemporarilyUnavaila
 from fleeting.core.model import Json
 from fleeting.core.people import ConsoleAction, Delegation, Person, SignedIn
 from fleeting.core.people_deeds import PersonDeed, person_entry
-from fleeting.ports import Write
+from fleeting.ports import Write, unless_stale
 from fleeting.usecases.people import KnownPeople
 from fleeting.usecases.request_desk import RequestDesk
 
@@ -54,7 +54,7 @@ class BeAway:
         outcome = await self.desk.store.commit(
             Write(
                 changes=(kept.change(person),),
-                record=lambda outcome: () if outcome.stale else (entry,),
+                record=unless_stale(entry),
             )
         )
         return None if outcome.stale else person

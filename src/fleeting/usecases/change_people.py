@@ -13,7 +13,16 @@ from fleeting.core.people_deeds import PersonDeed, person_entry
 from fleeting.core.people_text import read_device, read_enrolment, write_enrolment
 from fleeting.core.signing_in import Enrolment, LinkKind, digest, whose
 from fleeting.core.validation import LONGEST_NAME
-from fleeting.ports import Clock, Ledger, Outcome, Record, RecordChange, RecordKind, Records, Write
+from fleeting.ports import (
+    Clock,
+    Ledger,
+    Record,
+    RecordChange,
+    RecordKind,
+    Records,
+    Write,
+    unless_stale,
+)
 from fleeting.usecases.people import KeptPerson, KnownPeople, alias_change, person_change
 
 LINK_LIFE = timedelta(minutes=15)
@@ -97,7 +106,9 @@ class ChangePeople:
         for _ in range(_ATTEMPTS):
             kept = await self._kept(id_)
             changes = [RecordChange(RecordKind.PERSON, kept.person.id, kept.revision)]
-            changes += [_deletion(record) for record in await self._belongings(kept.person)]
+            changes += [
+                RecordChange.deletion(record) for record in await self._belongings(kept.person)
+            ]
             changes += await self._without_stand_in(kept.person)
             if await self._commit(changes, self._entry(PersonDeed.REMOVED, kept.person)):
                 return kept.person
@@ -169,10 +180,8 @@ class ChangePeople:
         return person_entry(deed, person, self.by, self.clock.now(), **more)
 
     async def _commit(self, changes: Sequence[RecordChange], entry: Entry) -> bool:
-        def record(outcome: Outcome) -> tuple[Entry, ...]:
-            return () if outcome.stale else (entry,)
-
-        outcome = await self.store.commit(Write(changes=tuple(changes), record=record))
+        write = Write(changes=tuple(changes), record=unless_stale(entry))
+        outcome = await self.store.commit(write)
         return not outcome.stale
 
 
@@ -181,10 +190,6 @@ def _check_name(name: str) -> None:
         raise PeopleChangeError(f"{shown(name)} is no name: write 1 to {LONGEST_NAME} characters")
     if UNSAFE.search(name):
         raise PeopleChangeError(f"{shown(name)} has control or text direction characters")
-
-
-def _deletion(record: Record) -> RecordChange:
-    return RecordChange(record.kind, record.id, record.revision)
 
 
 def nobody(name: str) -> PeopleChangeError:

@@ -23,12 +23,12 @@ from fleeting.core.lifecycle import Status
 from fleeting.core.model import AccessRequest, Decision, Json, Subject, SubjectKind
 from fleeting.core.recording import issued_entry
 from fleeting.core.request_deeds import Deed, denied_by_policy, lapsed
-from fleeting.ports import Outcome, Write
+from fleeting.ports import Outcome, Write, unless_stale
 from fleeting.usecases.asking_people import ATTEMPTS, Counter, busy
 from fleeting.usecases.calling import Desk, Story
 from fleeting.usecases.minting import Mint
 from fleeting.usecases.people import KnownPeople
-from fleeting.usecases.request_rows import change_of
+from fleeting.usecases.request_rows import change_of, write_of
 from fleeting.usecases.turns import Turns
 
 
@@ -178,7 +178,7 @@ class CollectToken:
         write = Write(
             token=token_record(token, record.id),
             changes=(change_of(collected(record, token, story.now)),),
-            record=lambda outcome: () if outcome.stale else (entry,),
+            record=unless_stale(entry),
         )
         outcome = await self.desk.commit(story, write)
         if outcome.stale:
@@ -215,12 +215,6 @@ class CollectToken:
             story.recorded = not (await self._commit(story, deed)).stale
 
     async def _commit(self, story: Story, deed: Deed) -> Outcome:
-        outcome = await self.desk.commit(
-            story,
-            Write(
-                changes=(change_of(deed.record),),
-                record=lambda outcome: () if outcome.stale else deed.entries,
-            ),
-        )
+        outcome = await self.desk.commit(story, write_of(deed, now=story.now))
         self.counter.waiting.wake(deed.record.id)
         return outcome

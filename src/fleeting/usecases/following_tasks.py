@@ -15,12 +15,12 @@ from fleeting.core.people import Person
 from fleeting.core.reevaluating import APPROVAL_TYP, approval_claims
 from fleeting.core.request_deeds import Deed, cancelled, check_said, lapsed
 from fleeting.core.tasks import check_alive, check_pending, item_id, task_json
-from fleeting.ports import RecordKind, Records, Write
+from fleeting.ports import RecordKind, Records
 from fleeting.usecases.asking_people import ATTEMPTS, Counter, busy
 from fleeting.usecases.calling import Call, Story
 from fleeting.usecases.enforcement import enforcement_point
 from fleeting.usecases.guarding import GuardDesk
-from fleeting.usecases.request_rows import change_of, read_row
+from fleeting.usecases.request_rows import read_row, write_of
 
 
 async def found_task(id_: str, records: Records, types: Types) -> list[RequestRecord]:
@@ -95,14 +95,7 @@ class Tasks:
         return await self._commit(story, [cancelled(it, by, reason, story.now) for it in waiting])
 
     async def _commit(self, story: Story, deeds: Sequence[Deed]) -> bool:
-        entries = [entry for deed in deeds for entry in deed.entries]
-        outcome = await self.guards.desk.commit(
-            story,
-            Write(
-                changes=tuple(change_of(deed.record) for deed in deeds),
-                record=lambda outcome: () if outcome.stale else entries,
-            ),
-        )
+        outcome = await self.guards.desk.commit(story, write_of(*deeds, now=story.now))
         for deed in deeds:
             self.counter.waiting.wake(deed.record.id)
         return not outcome.stale

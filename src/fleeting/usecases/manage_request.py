@@ -30,7 +30,7 @@ from fleeting.ports import Ids, Write
 from fleeting.usecases.asking_people import ATTEMPTS, Counter, busy
 from fleeting.usecases.calling import Call, Desk, Story
 from fleeting.usecases.collect_token import Held
-from fleeting.usecases.request_rows import change_of, cutoffs_of
+from fleeting.usecases.request_rows import change_of, write_of
 
 ACTIONS = ("status", "cancel", "return", "extend", "answer")
 
@@ -163,14 +163,7 @@ class ManageRequest:
             await self._commit(story, over)
 
     async def _commit(self, story: Story, deed: Deed) -> bool:
-        outcome = await self.desk.commit(
-            story,
-            Write(
-                changes=(change_of(deed.record),),
-                cutoffs=cutoffs_of(deed.record, story.now) if deed.ends else (),
-                record=lambda outcome: () if outcome.stale else deed.entries,
-            ),
-        )
+        outcome = await self.desk.commit(story, write_of(deed, now=story.now))
         self.counter.waiting.wake(deed.record.id)
         for event in () if outcome.stale else happenings(deed):
             self.counter.happened(event)

@@ -30,7 +30,7 @@ from fleeting.ports import (
 )
 from fleeting.usecases.calling import unavailable
 from fleeting.usecases.people import People, Roles
-from fleeting.usecases.request_rows import change_of, cutoffs_of, read_row
+from fleeting.usecases.request_rows import read_row, write_of
 from fleeting.usecases.rules import RulesSource
 
 _ATTEMPTS = 8
@@ -140,17 +140,10 @@ class RequestDesk:
 
     async def commit(self, deed: Deed, now: datetime) -> RequestRecord | None:
         """Make *deed* durable, all of it or nothing; None: somebody else was first."""
-        records = (deed.record, *deed.also)
-        outcome = await self.store.commit(
-            Write(
-                changes=tuple(change_of(record) for record in records),
-                cutoffs=cutoffs_of(deed.record, now) if deed.ends else (),
-                record=lambda outcome: () if outcome.stale else deed.entries,
-            )
-        )
+        outcome = await self.store.commit(write_of(deed, now=now))
         if outcome.stale:
             return None
-        for record in records:
+        for record in (deed.record, *deed.also):
             self.changed(record.id)
         for event in happenings(deed):
             self.happened(event)

@@ -7,8 +7,17 @@ from fleeting.core.access_requests import RequestRecord
 from fleeting.core.durations import LONGEST
 from fleeting.core.lifecycle import Status
 from fleeting.core.offers import Types
+from fleeting.core.request_deeds import Deed
 from fleeting.core.request_text import read_record, write_record
-from fleeting.ports import Cutoff, CutoffKind, Record, RecordChange, RecordKind
+from fleeting.ports import (
+    Cutoff,
+    CutoffKind,
+    Record,
+    RecordChange,
+    RecordKind,
+    Write,
+    unless_stale,
+)
 
 _REVIEW = ".review"
 
@@ -49,7 +58,18 @@ def change_of(record: RequestRecord) -> RecordChange:
     )
 
 
-def cutoffs_of(record: RequestRecord, at: datetime) -> tuple[Cutoff, ...]:
+def write_of(*deeds: Deed, now: datetime) -> Write:
+    """Return the wish that all of *deeds* happen, each with its entries, or nothing does."""
+    records = [record for deed in deeds for record in (deed.record, *deed.also)]
+    ended = [deed.record for deed in deeds if deed.ends]
+    return Write(
+        changes=tuple(map(change_of, records)),
+        cutoffs=tuple(cutoff for record in ended for cutoff in _cutoffs_of(record, now)),
+        record=unless_stale(*(entry for deed in deeds for entry in deed.entries)),
+    )
+
+
+def _cutoffs_of(record: RequestRecord, at: datetime) -> tuple[Cutoff, ...]:
     """Return what ends every token of *record*; by name, too, for guards know only those."""
     until = at + LONGEST
     tokens = [it for it in record.minted if it.expires_at > at]

@@ -30,7 +30,7 @@ from fleeting.core.issuance import refusal
 from fleeting.core.model import AccessRequest, Decision, Json, Verdict
 from fleeting.core.submissions import Item, Submission, possible_names, read_submission
 from fleeting.core.tasks import item_id, submitted_of
-from fleeting.ports import Ids, Record, RecordChange, RecordKind, Write
+from fleeting.ports import Ids, Record, RecordChange, RecordKind, Write, unless_stale
 from fleeting.usecases.asking_people import ATTEMPTS, busy
 from fleeting.usecases.calling import Call, Story
 from fleeting.usecases.enforcement import enforcement_point
@@ -250,7 +250,7 @@ def _write(
     entries = [entry for draft in drafts for entry in _entries(draft)]
     return Write(
         changes=(*(change_of(draft.record) for draft in drafts), *kept),
-        record=lambda outcome: () if outcome.stale else entries,
+        record=unless_stale(*entries),
     )
 
 

@@ -27,7 +27,7 @@ from fleeting.core.signing_in import (
     DeviceStatus,
     digest,
 )
-from fleeting.ports import Record, RecordChange, RecordKind, Write
+from fleeting.ports import Record, RecordChange, RecordKind, Write, unless_stale
 from fleeting.server.people.people_desk import PeopleDesk
 from fleeting.server.people.sessions import NewSession, new_token
 from fleeting.usecases.calling import Budget, Call, Desk, Story, unavailable
@@ -143,7 +143,7 @@ class Devices:
         entry = session.entry(person, SignInMethod.DEVICE)
         write = Write(
             changes=(gone, session.change, kept.change(person)),  # or whoever is removed meanwhile
-            record=lambda outcome: () if outcome.stale else (entry,),
+            record=unless_stale(entry),
         )
         if (await self.calls.commit(story, write)).stale:
             return None

@@ -1,6 +1,6 @@
 """What every way to sign in needs, and the one write in which a login becomes a session."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from fleeting.core.people import Person
 from fleeting.core.people_deeds import SignInMethod, sign_in_refused_entry
 from fleeting.core.people_text import read_sign_in, write_sign_in
 from fleeting.core.signing_in import SignIn, SignInKind, digest, same_secret
-from fleeting.ports import Clock, Outcome, RecordChange, RecordKind, Write
+from fleeting.ports import Clock, RecordChange, RecordKind, Write, unless_stale
 from fleeting.server.people.sessions import NewSession, Sessions, SessionStore, new_token
 from fleeting.usecases.calling import Budget, unavailable
 from fleeting.usecases.people import KnownPeople
@@ -123,12 +123,8 @@ class PeopleDesk:
             login = await decide()
             entries = (login.session.entry(login.person, method), *login.entries)
             write = Write(
-                changes=(login.session.change, *login.changes), record=_unless_stale(entries)
+                changes=(login.session.change, *login.changes), record=unless_stale(*entries)
             )
             if not (await self.store.commit(write)).stale:
                 return login.session
         raise unavailable(RuntimeError("the record of a person changes all the time"))
-
-
-def _unless_stale(entries: Sequence[Entry]) -> Callable[[Outcome], Sequence[Entry]]:
-    return lambda outcome: () if outcome.stale else entries

@@ -21,7 +21,15 @@ from fleeting.core.people_text import read_session, write_session
 from fleeting.core.sender import Nonces, ProofContext, verify_proof
 from fleeting.core.signing_in import Session, SessionTerms, csrf_token, digest, is_csrf_token, whose
 from fleeting.core.validation import presented_token
-from fleeting.ports import Ledger, Outcome, Record, RecordChange, RecordKind, Records, Write
+from fleeting.ports import (
+    Ledger,
+    Record,
+    RecordChange,
+    RecordKind,
+    Records,
+    Write,
+    unless_stale,
+)
 from fleeting.usecases.people import KnownPeople
 
 SPACE = "session-proof"
@@ -155,7 +163,7 @@ class Sessions:
         entry = signed_out_entry(read_session(record.text).person, id_, now)
         while record is not None:  # one that is being touched is ended all the same
             outcome = await self.store.commit(
-                Write(changes=(_deletion(record),), record=_unless_stale(entry))
+                Write(changes=(RecordChange.deletion(record),), record=unless_stale(entry))
             )
             if not outcome.stale:
                 return True
@@ -166,7 +174,7 @@ class Sessions:
         """End every session of *person*; return how many there were."""
         ended = 0
         for record in await self.of(person):
-            outcome = await self.store.commit(Write(changes=(_deletion(record),)))
+            outcome = await self.store.commit(Write(changes=(RecordChange.deletion(record),)))
             ended += not outcome.stale
         if ended:
             entry = person_entry(PersonDeed.SESSIONS_ENDED, person, by, now, sessions=ended)
@@ -196,11 +204,3 @@ class Sessions:
             text=write_session(session),
             due_at=session.ends_at(self.terms) + timedelta(seconds=1),
         )
-
-
-def _deletion(record: Record) -> RecordChange:
-    return RecordChange(record.kind, record.id, record.revision)
-
-
-def _unless_stale(entry: Entry) -> Callable[[Outcome], Sequence[Entry]]:
-    return lambda outcome: () if outcome.stale else (entry,)
